@@ -1,0 +1,58 @@
+# Every target makes .venv and fetches what it needs itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := $(or $(SADDLE_DATA_DIR),.saddle)
+GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test slow check format bench clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed $(GARMENTS)  ## train the default recipe through the whole service and leave demo.png
+	$(BIN)/python -m embedded.demo
+
+serve: $(VENV)/.installed $(GARMENTS)  ## the whole service on this machine, until Ctrl-C
+	@exec $(BIN)/python -m embedded.serve
+
+test: $(VENV)/.installed $(GARMENTS) browser  ## the tests, on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/.installed $(GARMENTS)  ## the long fault-injection and quality runs
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+check: $(VENV)/.installed  ## formatting, lint, types and the arrows between the rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed  ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed $(GARMENTS)  ## the performance claims, each beside its reference
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the virtual environment and the caches, not the data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(GARMENTS): | $(VENV)/.installed
+	$(BIN)/python -m models.data.fetch $(DATA)/datasets
+	touch $@
+
+# The dashboard's tests drive a real browser; where none is found and none can be installed, they say so and skip.
+.PHONY: browser
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    (apt-get update -qq && apt-get install -qq -y chromium chromium-driver) >/dev/null 2>&1; } || \
+	  echo "no browser found: the dashboard's browser tests will be skipped"

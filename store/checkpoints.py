@@ -1,0 +1,94 @@
+"""Checkpoints: rows that stand for folders which are whole on disk before the row exists."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store import events, ids, jobs, tables
+from store.errors import NotFound
+
+
+@dataclass(frozen=True)
+class NewCheckpoint:
+    """`path`: of the finished folder, relative to the artifacts' root. `quality` holds `fid` where it was evaluated."""
+
+    images_seen: int
+    seconds_trained: float
+    path: str
+    size_bytes: int
+    quality: dict[str, float] | None
+
+
+def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
+    """Registers a folder and makes it the job's latest, or best. Raises LeaseLost."""
+    job = jobs.renew_progress(session, job_id=job_id, attempt=attempt)
+    row = tables.Checkpoint(
+        id=ids.new("ckpt"),
+        job_id=job_id,
+        attempt=attempt,
+        images_seen=new.images_seen,
+        path=new.path,
+        size_bytes=new.size_bytes,
+        quality=new.quality,
+        created_at=job.progress_at,
+    )
+    session.add(row)
+    session.flush()
+    job.images_seen, job.seconds_trained, job.latest_checkpoint = new.images_seen, new.seconds_trained, row.id
+    if new.quality is not None:
+        job.quality = new.quality | {"images_seen": new.images_seen}
+        if _best(session, job_id=job_id, limit=1) == [row]:
+            job.best_checkpoint = row.id
+    data: dict[str, Any] = {"id": row.id, "size_bytes": row.size_bytes, "quality": row.quality}
+    events.append(session, job_id=job_id, kind="checkpoint", data=data, images_seen=new.images_seen)
+    return row
+
+
+def prune(session: Session, *, job_id: str, attempt: int) -> list[str]:
+    """Drops the rows beyond the job's keep_latest and keep_best; the caller removes these paths after the commit.
+
+    Raises LeaseLost.
+    """
+    job = jobs.renew_progress(session, job_id=job_id, attempt=attempt)
+    rows = newest_first(session, job_id=job_id)
+    kept = {row.id for row in rows[: job.keep_latest]}
+    kept |= {row.id for row in _best(session, job_id=job_id, limit=job.keep_best)}
+    if job.best_checkpoint is not None:
+        kept |= {job.best_checkpoint}
+    dropped = [row for row in rows if row.id not in kept]
+    for row in dropped:
+        session.delete(row)
+    return [row.path for row in dropped]
+
+
+def newest_first(session: Session, *, job_id: str) -> list[tables.Checkpoint]:
+    query = select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id)
+    return list(session.scalars(query.order_by(tables.Checkpoint.images_seen.desc(), tables.Checkpoint.id.desc())))
+
+
+def page(session: Session, *, job_id: str, limit: int, after: str | None) -> tuple[list[tables.Checkpoint], bool]:
+    """Newest first, and whether there are more."""
+    query = select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id)
+    if after is not None:
+        query = query.where(tables.Checkpoint.id < after)
+    rows = list(session.scalars(query.order_by(tables.Checkpoint.id.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def get(session: Session, *, job_id: str, checkpoint_id: str) -> tables.Checkpoint:
+    """Raises NotFound."""
+    row = session.get(tables.Checkpoint, checkpoint_id)
+    if row is None or row.job_id != job_id:
+        raise NotFound(f"no checkpoint {checkpoint_id} of job {job_id}")
+    return row
+
+
+def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:
+    rated = [row for row in newest_first(session, job_id=job_id) if row.quality is not None]
+    return sorted(rated, key=_fid)[:limit]
+
+
+def _fid(row: tables.Checkpoint) -> float:
+    return float((row.quality or {}).get("fid", float("inf")))

@@ -1,0 +1,162 @@
+"""The database: engine, clock and units of work, alike on SQLite and PostgreSQL."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import alembic.command
+import alembic.config
+import structlog
+from sqlalchemy import Connection, Double, Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from store import tables
+
+log = structlog.get_logger()
+MIGRATIONS = Path(__file__).parent.parent / "alembic"
+BUSY_SECONDS = 30
+POSTGRESQL_OPTIONS = "-c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000"
+SQLITE_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    f"busy_timeout = {BUSY_SECONDS * 1000}",
+    "foreign_keys = ON",
+)
+T = TypeVar("T")
+
+
+class now(FunctionElement[float]):  # noqa: N801 (reads as the SQL function it is)
+    """The database's clock, in seconds since the epoch."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: SQLCompiler, **_: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: SQLCompiler, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """What is told to the world once the transaction has been committed, never before."""
+
+    events: list[tables.Event] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def outbox(session: Session) -> Outbox:
+    box: Outbox = session.info["outbox"]
+    return box
+
+
+class Database:
+    """Hands out units of work. `deliver` gets each committed unit's outbox; it must not raise."""
+
+    def __init__(self, url: str, *, deliver: Callable[[Outbox], None]) -> None:
+        self.engine = _engine(url)
+        self._deliver = deliver
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction, committed at the block's end, rolled back by an exception."""
+        with Session(self.engine, expire_on_commit=False, info={"outbox": Outbox()}) as session:
+            session.connection(execution_options={"saddle_write": True})
+            yield session
+            session.commit()
+        self._deliver(outbox(session))
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One transaction that changes nothing."""
+        with Session(self.engine, expire_on_commit=False, info={"outbox": Outbox()}) as session:
+            yield session
+
+    def ping(self) -> None:
+        """Raises OperationalError where the database, or its tables, are away."""
+        with self.read() as session:
+            session.execute(select(tables.Job.id).limit(1)).all()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database was away or busy, so that the same unit of work may succeed later."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def retry(work: Callable[[], T], *, seconds: float) -> T:
+    """Runs a unit of work, again while the database is away, for so many seconds; then raises what it raised."""
+    deadline = time.monotonic() + seconds
+    pause = 0.1
+    while True:
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_outage(error) or time.monotonic() + pause > deadline:
+                raise
+            log.warning("database away, trying again", error=str(error.orig), pause_seconds=pause)
+        time.sleep(pause)
+        pause = min(pause * 2, 5.0)
+
+
+def migrate(url: str) -> None:
+    """Brings the tables to the newest revision; the only way tables come to be."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = url
+    alembic.command.upgrade(config, "head")
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        path = make_url(url).database
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}
+        )
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(
+        url,
+        pool_size=20,
+        max_overflow=40,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": POSTGRESQL_OPTIONS,
+        },
+    )
+
+
+def _sqlite_connect(connection: Any, record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN is late and deferred
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A writer takes the lock at once: a deferred one that upgrades later fails with "locked" instead of waiting.
+    write = connection.get_execution_options().get("saddle_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

