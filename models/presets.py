@@ -36,7 +36,9 @@ def resolve(part: Mapping[str, Any]) -> TrainingSpec:
     facts = _facts(part.get("dataset"))
     base = _common(facts) | REGISTRY[name].recipe(facts)
     # Through JSON, where strict mode refuses "128" and true for a number but takes a list for a tuple.
-    return TrainingSpec.model_validate_json(json.dumps(_lay_over(base, part) | {"preset": name}, default=str), strict=True)
+    return TrainingSpec.model_validate_json(
+        json.dumps(_lay_over(base, part) | {"preset": name}, default=str), strict=True
+    )
 
 
 def _facts(dataset: Any) -> catalog.DatasetFacts:

@@ -162,9 +162,9 @@ def renew(session: Session, *, job_id: str, attempt: int, lease_seconds: float) 
 
 
 def look(session: Session, *, job_id: str, attempt: int) -> tables.Job:
-    """How the job stands, without a write. Raises LeaseLost."""
-    job = session.scalar(select(tables.Job).where(tables.Job.id == job_id, _holds(attempt)))
-    if job is None:
+    """How the job stands, ended perhaps by this very attempt, without a write. Raises LeaseLost."""
+    job = session.get(tables.Job, job_id)
+    if job is None or job.attempt != attempt or job.status == QUEUED:
         raise LeaseLost(f"job {job_id} is no longer held by attempt {attempt}")
     return job
 

@@ -1,0 +1,59 @@
+"""`python -m api.main`: the composition root of the API process."""
+
+import structlog
+import torch
+import uvicorn
+
+from api.app import create_app
+from api.services import Services
+from api.serving import TorchSampler
+from store import keys, logs
+from store.artifacts import Artifacts, write_private
+from store.database import Database
+from store.queue import Queue
+from store.settings import Settings
+
+log = structlog.get_logger()
+GRACE_SECONDS = 5
+
+
+def main() -> None:
+    logs.configure()
+    settings = Settings()
+    # One thread: a grid of small networks gains nothing from more, and its bytes do not depend on the machine's cores.
+    torch.set_num_threads(1)
+    queue = Queue(settings.redis)
+    database = Database(settings.database, deliver=queue.deliver)
+    if settings.auth == "keys":
+        _ensure_admin_key(database, settings)
+    services = Services(
+        settings=settings,
+        database=database,
+        queue=queue,
+        artifacts=Artifacts(settings.artifacts_dir),
+        sampler=TorchSampler(device=torch.device("cpu")),
+    )
+    uvicorn.run(
+        create_app(services),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,  # api.middleware logs requests, without their query strings
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    queue.close()
+    database.close()
+
+
+def _ensure_admin_key(database: Database, settings: Settings) -> None:
+    """At the first start an admin key is made and written to the data folder, readable by its owner only."""
+    with database.write() as session:
+        if keys.living_admins(session):
+            return
+        _, secret = keys.create(session, tenant=keys.DEFAULT_TENANT, name="first admin", role="admin")
+        write_private(settings.api_key_file, secret + "\n")
+    log.info("admin key written", file=str(settings.api_key_file))
+
+
+if __name__ == "__main__":
+    main()

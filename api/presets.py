@@ -1,0 +1,35 @@
+"""/v1/presets: the named recipes, resolved for a dataset."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+
+from api.access import Reader
+from api.errors import documented, not_found
+from api.schemas import Page, PresetOut
+from models import presets
+
+router = APIRouter(prefix="/v1/presets", tags=["presets"])
+DatasetName = Literal["fashion-mnist", "digits"]
+Dataset = Annotated[DatasetName, Query(description="The dataset to resolve the recipe for")]
+DEFAULT: DatasetName = "fashion-mnist"
+
+
+@router.get("", response_model=Page[PresetOut], responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
+def index(who: Reader, dataset: Dataset = DEFAULT) -> Page[PresetOut]:
+    return Page(data=[_resolved(preset, dataset) for preset in presets.REGISTRY.values()], has_more=False, next=None)
+
+
+@router.get(
+    "/{name}", response_model=PresetOut, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+)
+def show(who: Reader, name: Annotated[str, Path(examples=[presets.DEFAULT])], dataset: Dataset = DEFAULT) -> PresetOut:
+    if name not in presets.REGISTRY:
+        raise not_found(f"no preset {name!r}: there are {', '.join(presets.REGISTRY)}")
+    return _resolved(presets.REGISTRY[name], dataset)
+
+
+def _resolved(preset: presets.Preset, dataset: str) -> PresetOut:
+    spec = presets.resolve({"preset": preset.name, "dataset": {"name": dataset}})
+    return PresetOut(name=preset.name, purpose=preset.purpose, dataset=dataset, spec=spec)

@@ -1,0 +1,100 @@
+"""The command `python -m benchmarks.recipes`: trains a preset for so many seconds a seed and prints what came of it.
+
+The figures are Saddle's own, in the dataset's own features; `--samples FILE.npz` keeps the last seed's images for another
+judge, under the key `images`: N x H x W x C, uint8.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import data, presets, sampling, training
+from models.game import Game
+from models.spec import TrainingSpec
+
+IMAGES_SAVED = 10_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    seed: int
+    images_seen: int
+    images_per_second: float
+    """The median over the ticks of the second half."""
+    quality: Mapping[str, float]
+    generator: sampling.LoadedGenerator
+
+
+def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
+    """Trains to the end of the budget. The figures are the last evaluation's; its time is outside the budget."""
+    dataset = data.load(spec.dataset, folder=folder)
+    speeds: list[float] = []
+    quality: Mapping[str, float] = {}
+    last: training.CheckpointDue | None = None
+    for event in training.train(spec, dataset=dataset, device=device):
+        match event:
+            case training.Tick():
+                speeds.append(event.values["images_per_second"])
+            case training.Evaluated():
+                quality = event.values
+            case training.CheckpointDue():
+                last = event
+            case training.Repaired():
+                print(event, file=sys.stderr)
+            case training.Finished():
+                pass
+    assert last is not None, "every run that ends has a last checkpoint"
+    game = Game(spec, device=device)
+    game.restore(last.state)
+    module = game.sampled().eval().requires_grad_(False)
+    generator = sampling.LoadedGenerator(spec, last.images_seen, module, device)
+    return Outcome(spec.seed, last.images_seen, statistics.median(speeds[len(speeds) // 2 :]), quality, generator)
+
+
+def _spec(arguments: argparse.Namespace, seed: int) -> TrainingSpec:
+    part: dict[str, Any] = {
+        "preset": arguments.preset,
+        "dataset": {"kind": "builtin", "name": arguments.dataset},
+        "budget": {"images": None, "seconds": arguments.seconds},
+        "seed": seed,
+        "checkpoint": {"every_images": 10**12},
+        "evaluation": {"every_images": 10**12, "samples": 10_000},
+    }
+    return presets.resolve(part | json.loads(arguments.changes))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
+    parser.add_argument("--preset", default=presets.DEFAULT)
+    parser.add_argument("--dataset", default=presets.DEFAULT_DATASET)
+    parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--changes", default="{}", help="JSON laid over the preset's spec")
+    parser.add_argument("--datasets", type=Path, default=Path(".saddle/datasets"), help="the datasets folder")
+    parser.add_argument("--samples", type=Path, help="where the last seed's images go")
+    arguments = parser.parse_args()
+    for seed in arguments.seeds:
+        start = time.monotonic()
+        outcome = run(_spec(arguments, seed), folder=arguments.datasets, device=torch.device("cpu"))
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in outcome.quality.items())
+        print(
+            f"seed {seed}: {outcome.images_seen:,} images  {outcome.images_per_second:,.0f} images/s  {figures}"
+            f"  ({time.monotonic() - start:.0f} s in all)",
+            flush=True,
+        )
+    if arguments.samples is not None:
+        np.savez(arguments.samples, images=sampling.images_NHWC(outcome.generator, seed=0, count=IMAGES_SAVED))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

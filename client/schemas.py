@@ -1,0 +1,110 @@
+"""What the API answers with. Fields that a newer server adds are kept."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ENDED = frozenset({"succeeded", "diverged", "failed", "cancelled"})
+
+ItemT = TypeVar("ItemT")
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Reason(Schema):
+    code: str
+    message: str
+
+
+class Progress(Schema):
+    images_seen: int
+    images_total: int | None
+    fraction: float | None
+    images_per_second: float | None
+    eta_seconds: float | None
+
+
+class Job(Schema):
+    id: str
+    name: str | None
+    status: str
+    reason: Reason | None
+    spec: dict[str, Any]
+    progress: Progress
+    attempt: int
+    latest_checkpoint: str | None
+    best_checkpoint: str | None
+    quality: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    metadata: dict[str, str]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDED
+
+
+class Estimate(Schema):
+    """The answer to a dry run: the resolved spec, and what the run would take."""
+
+    spec: dict[str, Any]
+    warnings: tuple[Any, ...] = ()
+
+
+class Event(Schema):
+    """Something that happened to a job. `id` rises within the job."""
+
+    id: int
+    type: str
+    at: datetime
+    images_seen: int
+    data: dict[str, Any]
+
+    @property
+    def ends_the_job(self) -> bool:
+        return self.type == "state" and self.data.get("status") in ENDED
+
+
+class Checkpoint(Schema):
+    id: str
+    images_seen: int
+
+
+class Preset(Schema):
+    name: str
+    purpose: str
+    spec: dict[str, Any]
+
+
+class Series(Schema):
+    """The training series by column: `series[name][i]` was measured at `images_seen[i]`."""
+
+    images_seen: tuple[int, ...]
+    series: dict[str, tuple[float | None, ...]]
+
+
+class Page(Schema, Generic[ItemT]):
+    data: tuple[ItemT, ...]
+    has_more: bool
+    next: str | int | None
+
+
+class Grid(Schema):
+    """A PNG of samples, and the checkpoint that they were drawn from."""
+
+    png: bytes
+    checkpoint: str
+    images_seen: int
+
+
+class Readiness(Schema):
+    """Each part is `ok` or says what is wrong with it."""
+
+    ready: bool
+    database: str
+    redis: str
+    workers: str

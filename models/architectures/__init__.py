@@ -1,0 +1,52 @@
+"""The architectures by kind: a generator and a discriminator made for each other."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from models import randomness
+from models import spec as specs
+from models.architectures import dcgan, mlp
+
+
+@dataclass(frozen=True)
+class Networks:
+    generator: nn.Module
+    """N x latent_dim normal noise -> images_NCHW in [-1, 1]."""
+    discriminator: nn.Module
+    """images_NCHW in [-1, 1] -> N logits."""
+
+
+class Maker(Protocol):
+    def __call__(self, spec: Any, /, *, image_CHW: tuple[int, int, int]) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    generator: Maker
+    discriminator: Maker
+
+
+def build(spec: specs.TrainingSpec) -> Networks:
+    """Both networks on the CPU, their weights a function of the spec's seed; the process's own chance is untouched."""
+    architecture = REGISTRY[spec.architecture.kind]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(randomness.derive(spec.seed, purpose="weights", at=0))
+        return Networks(
+            generator=architecture.generator(spec.architecture, image_CHW=image_CHW(spec)),
+            discriminator=architecture.discriminator(spec.architecture, image_CHW=image_CHW(spec)),
+        )
+
+
+def image_CHW(spec: specs.TrainingSpec) -> tuple[int, int, int]:
+    """The shape of one image."""
+    resolution = spec.dataset.resolution
+    return spec.dataset.facts.channels, resolution, resolution
+
+
+REGISTRY: dict[str, Architecture] = {
+    "mlp": Architecture(mlp.Generator, mlp.Discriminator),
+    "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
+}

@@ -1,0 +1,34 @@
+"""The datasets, by kind and name. Numpy only: torch is not needed to look at data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from models import spec
+from models.data import digits, fashion_mnist
+from models.data.errors import DatasetCorrupt, DatasetError, DatasetMissing
+from models.data.images import ImageData
+
+__all__ = ["BUILTIN", "REGISTRY", "DatasetCorrupt", "DatasetError", "DatasetMissing", "ImageData", "load"]
+
+Split = Literal["train", "test"]
+
+
+class Loader(Protocol):
+    def __call__(self, *, folder: Path, split: Split) -> ImageData: ...
+
+
+def load(dataset: spec.BuiltinDataset, *, folder: Path, split: Split = "train") -> ImageData:
+    """The dataset's images, looked for in `folder`.
+
+    Raises DatasetMissing with the command that fetches it, DatasetCorrupt if its files are damaged.
+    """
+    return REGISTRY[dataset.kind](dataset, folder, split)
+
+
+def _builtin(dataset: spec.BuiltinDataset, folder: Path, split: Split) -> ImageData:
+    return BUILTIN[dataset.name](folder=folder, split=split)
+
+
+BUILTIN: dict[str, Loader] = {"fashion-mnist": fashion_mnist.load, "digits": digits.load}
+REGISTRY: dict[str, Callable[[spec.BuiltinDataset, Path, Split], ImageData]] = {"builtin": _builtin}

@@ -1,0 +1,114 @@
+"""The game: the two networks of a run, the generator's average and the optimizers, as one state that can be kept."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from models import architectures, checkpoint, ema, optimizers, placement
+from models import spec as specs
+from models.meter import Meter
+from models.position import Position
+
+
+class Game:
+    """The players of a run on their device. Networks are in training mode but for the average, which is in evaluation
+    mode and is the generator itself where the spec asks for no averaging.
+    """
+
+    def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:
+        networks, twins = architectures.build(spec), architectures.build(spec)
+        self.spec = spec
+        self.generator = placement.place(networks.generator, device=device)
+        self.discriminator = placement.place(networks.discriminator, device=device)
+        self.average = None
+        if spec.ema.half_life_images > 0:
+            self.average = placement.place(twins.generator, device=device).eval().requires_grad_(False)
+        self.generator_parameters = list(self.generator.parameters())
+        self.discriminator_parameters = list(self.discriminator.parameters())
+        self.generator_optimizer = optimizers.build(spec.generator_optimizer, parameters=self.generator_parameters)
+        self.discriminator_optimizer = optimizers.build(
+            spec.discriminator_optimizer, parameters=self.discriminator_parameters
+        )
+        self.judges_images_alone = not any(isinstance(part, _BatchNorm) for part in self.discriminator.modules())
+        self.meter = Meter()
+        self.device = device
+
+    def start(self, state: checkpoint.State | None) -> Position:
+        """Restores a state, if there is one, and returns its position; else the beginning's."""
+        if state is None:
+            return Position()
+        self.restore(state)
+        return state.position
+
+    def set_learning_rates(self, factor: float) -> None:
+        """Sets both to the spec's times the factor."""
+        optimizers.set_learning_rate(self.generator_optimizer, self.spec.generator_optimizer.lr * factor)
+        optimizers.set_learning_rate(self.discriminator_optimizer, self.spec.discriminator_optimizer.lr * factor)
+
+    def learning_rates(self) -> dict[str, float]:
+        """Under their metrics' names."""
+        return {
+            "lr_g": optimizers.learning_rate(self.generator_optimizer),
+            "lr_d": optimizers.learning_rate(self.discriminator_optimizer),
+        }
+
+    def latents(self, chance: torch.Generator) -> Tensor:
+        """A batch of noise: N x latent_dim."""
+        shape = self.spec.batch_size, self.spec.architecture.latent_dim
+        return torch.randn(shape, device=self.device, generator=chance)
+
+    def sampled(self) -> nn.Module:
+        """The generator that samples are drawn from."""
+        return self.generator if self.average is None else self.average
+
+    def parameters(self) -> list[Tensor]:
+        return [*self.generator_parameters, *self.discriminator_parameters]
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of the state, live."""
+        averages = [] if self.average is None else self.average.state_dict().values()
+        return [
+            *self.generator.state_dict().values(),
+            *self.discriminator.state_dict().values(),
+            *averages,
+            *optimizers.state(self.generator_optimizer).values(),
+            *optimizers.state(self.discriminator_optimizer).values(),
+            *self.meter.sums.values(),
+        ]
+
+    def update_average(self, *, images_seen: int, step_images: int) -> None:
+        if self.average is not None:
+            keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
+            ema.update(self.average, self.generator, keep=keep)
+
+    def state(self, position: Position) -> checkpoint.State:
+        """A copy of everything, which later steps do not touch."""
+        return checkpoint.State(
+            spec=self.spec,
+            position=position.model_copy(update={"summed": self.meter.counts}),
+            generator=_copies(self.generator.state_dict()),
+            average=None if self.average is None else _copies(self.average.state_dict()),
+            discriminator=_copies(self.discriminator.state_dict()),
+            generator_optimizer=_copies(optimizers.state(self.generator_optimizer)),
+            discriminator_optimizer=_copies(optimizers.state(self.discriminator_optimizer)),
+            sums=_copies(self.meter.sums),
+        )
+
+    def restore(self, state: checkpoint.State) -> None:
+        """Raises ValueError if the state is of networks of another shape."""
+        try:
+            self.generator.load_state_dict(state.generator)
+            self.discriminator.load_state_dict(state.discriminator)
+            if self.average is not None:
+                self.average.load_state_dict(state.sampled)
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint does not fit the spec's networks: {error}") from error
+        optimizers.restore(self.generator_optimizer, state.generator_optimizer)
+        optimizers.restore(self.discriminator_optimizer, state.discriminator_optimizer)
+        self.meter.restore(state.sums, state.position.summed, device=self.device)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -1,0 +1,30 @@
+"""All chance in a run is a function of its seed, the purpose and the images seen, so a run can stop anywhere."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Purpose = Literal["weights", "order", "latents", "augment", "evaluation", "samples"]
+
+
+def derive(seed: int, *, purpose: Purpose, at: int, salt: int = 0) -> int:
+    """A 63-bit seed. `at` is the place: images seen, an epoch, an index. Another salt gives other chance."""
+    text = f"{seed}/{purpose}/{at}/{salt}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A random source on a device, set anew for every use."""
+
+    seed: int
+    generator: torch.Generator
+
+    @classmethod
+    def on(cls, device: torch.device, *, seed: int) -> "Chance":
+        return cls(seed, torch.Generator(device))
+
+    def at(self, purpose: Purpose, place: int, *, salt: int = 0) -> torch.Generator:
+        return self.generator.manual_seed(derive(self.seed, purpose=purpose, at=place, salt=salt))

@@ -1,0 +1,172 @@
+"""Training: `train` turns a spec and a dataset into a stream of events."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+
+from models import augment, checkpoint, evaluators, guard, rounds, schedule
+from models import spec as specs
+from models.batches import Batches
+from models.checkpoint import State
+from models.data import ImageData
+from models.game import Game
+from models.guard import Diverged
+from models.position import Position
+from models.randomness import Chance
+from models.schedule import Ending
+
+__all__ = ["CheckpointDue", "Diverged", "Evaluated", "Event", "Finished", "Repaired", "State", "Tick", "train"]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A point of the training series: means since the tick before, under the names of the metrics; all finite."""
+
+    images_seen: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The quality of the generator that a checkpoint at this place would sample from."""
+
+    images_seen: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CheckpointDue:
+    """A state worth keeping, free of NaN and infinity. Later steps leave it alone."""
+
+    images_seen: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The guard has taken the run back to `details["back_to_images"]` images seen."""
+
+    images_seen: int
+    detector: str
+    remedy: str
+    details: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event."""
+
+    images_seen: int
+    reason: Ending
+
+
+Event: TypeAlias = Tick | Evaluated | CheckpointDue | Repaired | Finished
+
+
+def never() -> bool:
+    return False
+
+
+def train(
+    spec: specs.TrainingSpec,
+    *,
+    dataset: ImageData,
+    device: torch.device,
+    resume: checkpoint.Checkpoint | None = None,
+    stop: Callable[[], bool] = never,
+) -> Iterator[Event]:
+    """Trains until the budget is spent or `stop`, asked after every step, says so.
+
+    Two runs of a spec on one machine yield the same events, times excepted, however often one of them was stopped and
+    resumed. At one place Tick comes before Evaluated, and Evaluated before CheckpointDue.
+
+    Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec.
+    """
+    game = Game(spec, device=device)
+    position = game.start(None if resume is None else resume.state)
+    clock = _Clock(position.training_seconds)
+    if (spent := schedule.spent(spec.budget, position.images_seen, clock.seconds())) is not None:
+        yield Finished(position.images_seen, spent)
+        return
+
+    batches = Batches(dataset, device=device, seed=spec.seed, batch_size=spec.batch_size)
+    chance = Chance.on(device, seed=spec.seed)
+    rules = rounds.Rules.of(spec, device=device)
+    augmented = augment.REGISTRY[spec.augment.kind]
+    game.set_learning_rates(position.learning_rate_factor)
+    good = game.state(position)
+    clock.start_lap(position.images_seen)
+    while True:
+        before = seen = position.images_seen
+        for turn in reversed(range(spec.discriminator_steps)):
+            # Batch
+            real_NCHW = augmented(batches.at(seen), chance.at("augment", seen, salt=position.salt))
+            latents = game.latents(chance.at("latents", seen, salt=position.salt))
+            # Discriminator; the generator learns from the last turn's fakes.
+            fake_NCHW = rounds.generate(game, rules, latents, learning=turn == 0)
+            rounds.discriminator_step(game, rules, real_NCHW, fake_NCHW, number=seen // spec.batch_size)
+            seen += spec.batch_size
+        # Generator
+        rounds.generator_step(game, rules, real_NCHW, fake_NCHW)
+        # Average
+        game.update_average(images_seen=seen, step_images=seen - before)
+        position = position.model_copy(update={"images_seen": seen, "training_seconds": clock.seconds()})
+
+        # Tick, and what else is due here
+        spent = schedule.spent(spec.budget, seen, position.training_seconds)
+        ended: Ending | None = spent or ("stopped" if stop() else None)
+        due = schedule.due(spec, before=before, after=seen, ended=ended)
+        if not due:
+            continue
+        if (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
+            failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
+            game.restore(good)
+            game.set_learning_rates(position.learning_rate_factor)
+            yield _repaired(failure, failed=failed, position=position)
+            clock.start_lap(position.images_seen)
+            continue
+        if "tick" in due:
+            game.meter.add({"diversity": rounds.diversity(real_NCHW, fake_NCHW)})
+            values = game.meter.means() | {"images_per_second": clock.images_per_second(seen)} | game.learning_rates()
+            game.meter.reset()
+            yield Tick(seen, values)
+        if "evaluation" in due:
+            yield Evaluated(seen, evaluators.evaluate(game.sampled(), spec=spec, dataset=dataset))
+        if "checkpoint" in due:
+            position = guard.kept(position.model_copy(update={"training_seconds": clock.seconds()}))
+            good = game.state(position)
+            yield CheckpointDue(seen, good)
+        if ended is not None:
+            yield Finished(seen, ended)
+            return
+        clock.start_lap(seen)
+
+
+def _repaired(failure: guard.Failure, *, failed: Position, position: Position) -> Repaired:
+    details = {
+        "back_to_images": float(position.images_seen),
+        "learning_rate_factor": position.learning_rate_factor,
+        "repairs": float(position.repairs),
+    }
+    return Repaired(failed.images_seen, detector=failure.code, remedy="roll_back", details=details)
+
+
+class _Clock:
+    """Seconds of training over all attempts, and the speed of the steps alone."""
+
+    def __init__(self, seconds_before: float) -> None:
+        self._start = time.monotonic() - seconds_before
+        self._lap = (self._start, 0)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def start_lap(self, images_seen: int) -> None:
+        self._lap = (time.monotonic(), images_seen)
+
+    def images_per_second(self, images_seen: int) -> float:
+        start, images_before = self._lap
+        return (images_seen - images_before) / max(time.monotonic() - start, 1e-9)

@@ -1,0 +1,118 @@
+"""The API without torch: a fake sampler, real database and Redis."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.services import CorruptCheckpoint, Estimate, SampleRequest, Services
+from store import checkpoints, jobs, keys
+from store.artifacts import Artifacts
+from store.database import Database
+from store.queue import Queue
+from store.settings import Settings
+
+
+class FakeSampler:
+    """Answers with what it was asked. A folder that holds the file `damaged` is a damaged checkpoint."""
+
+    def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
+        return self._answer(folder, f"{checkpoint_id} {request} {columns}")
+
+    def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
+        return self._answer(folder, f"npz {checkpoint_id} {request}")
+
+    def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
+        return self._answer(folder, f"zip {checkpoint_id} {request}")
+
+    def estimate(self, spec: object) -> Estimate:
+        return Estimate(generator_parameters=10, discriminator_parameters=20, flops_per_image=100.0, memory_bytes=1000)
+
+    def _answer(self, folder: Path, text: str) -> bytes:
+        if not folder.exists() or (folder / "damaged").exists():
+            raise CorruptCheckpoint("bytes differ from the manifest")
+        return text.encode()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, redis_url: str) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=database_url, redis_url=redis_url)
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    queue = Queue(settings.redis)
+    database = Database(settings.database, deliver=queue.deliver)
+    yield Services(
+        settings=settings,
+        database=database,
+        queue=queue,
+        artifacts=Artifacts(settings.artifacts_dir),
+        sampler=FakeSampler(),
+    )
+    queue.close()
+    database.close()
+
+
+@pytest.fixture
+def anonymous(services: Services) -> Iterator[TestClient]:
+    """Without a key. A server error is an answer here, not an exception."""
+    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+        yield client
+
+
+def make_key(services: Services, *, role: str = "admin", tenant: str = keys.DEFAULT_TENANT) -> str:
+    with services.database.write() as session:
+        return keys.create(session, tenant=tenant, name=role, role=role)[1]
+
+
+@pytest.fixture
+def client(anonymous: TestClient, services: Services) -> TestClient:
+    """With an admin key."""
+    anonymous.headers["Authorization"] = f"Bearer {make_key(services)}"
+    return anonymous
+
+
+@dataclasses.dataclass(frozen=True)
+class Runner:
+    """Plays the worker's part on a job."""
+
+    services: Services
+
+    def start(self, job_id: str) -> None:
+        with self.services.database.write() as session:
+            assert jobs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+
+    def tick(self, job_id: str, images_seen: int, **values: float) -> None:
+        with self.services.database.write() as session:
+            jobs.record_tick(
+                session, job_id=job_id, attempt=1, images_seen=images_seen, seconds_trained=1.0, values=values
+            )
+
+    def save(self, job_id: str, images_seen: int, *, fid: float | None = None, damaged: bool = False) -> str:
+        path = f"jobs/{job_id}/checkpoints/{images_seen}"
+        with self.services.artifacts.new_folder(path, min_free_bytes=0) as folder:
+            (folder / "generator.safetensors").write_bytes(b"weights")
+            if damaged:
+                (folder / "damaged").touch()
+        new = checkpoints.NewCheckpoint(
+            images_seen=images_seen,
+            seconds_trained=1.0,
+            path=path,
+            size_bytes=7,
+            quality=None if fid is None else {"fid": fid},
+        )
+        with self.services.database.write() as session:
+            return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
+
+    def end(self, job_id: str, status: str = jobs.SUCCEEDED) -> None:
+        with self.services.database.write() as session:
+            jobs.finish(session, job_id=job_id, attempt=1, status=status, reason=jobs.Reason("completed", "done"))
+
+
+@pytest.fixture
+def runner(services: Services) -> Runner:
+    return Runner(services)

@@ -1,0 +1,104 @@
+import pytest
+
+from tests.api.test_jobs import post
+
+
+@pytest.fixture
+def job_id(client, runner):
+    job_id = post(client)["id"]
+    runner.start(job_id)
+    return job_id
+
+
+def test_before_the_first_checkpoint_a_client_is_asked_to_wait(client, job_id):
+    for path in ("samples.png", "samples"):
+        answer = client.get(f"/v1/jobs/{job_id}/{path}")
+        assert answer.status_code == 409
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_job_that_ended_without_a_checkpoint_does_not_ask_to_wait(client, runner, job_id):
+    runner.end(job_id, "failed")
+    answer = client.get(f"/v1/jobs/{job_id}/samples.png")
+    assert answer.status_code == 409
+    assert "retry-after" not in answer.headers
+
+
+def test_the_newest_checkpoint_serves_and_the_headers_say_so(client, runner, job_id):
+    runner.save(job_id, 100)
+    newest = runner.save(job_id, 200)
+    answer = client.get(f"/v1/jobs/{job_id}/samples.png?count=10&seed=3")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["saddle-checkpoint"] == newest
+    assert answer.headers["saddle-images-seen"] == "200"
+    assert answer.text == f"{newest} SampleRequest(count=10, seed=3, truncation=1.0) 4"
+    again = client.get(
+        f"/v1/jobs/{job_id}/samples.png?count=10&seed=3", headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(f"/v1/jobs/{job_id}/samples.png?seed=4").headers["etag"] != answer.headers["etag"]
+
+
+def test_best_latest_and_ids_choose_the_checkpoint(client, runner, job_id):
+    best = runner.save(job_id, 100, fid=5.0)
+    latest = runner.save(job_id, 200, fid=9.0)
+    url = f"/v1/jobs/{job_id}/samples.png?checkpoint="
+    for which, expected in (("best", best), ("latest", latest), (best, best), (latest, latest)):
+        assert client.get(url + which).headers["saddle-checkpoint"] == expected
+    assert client.get(url + "ckpt_" + "0" * 26).status_code == 404
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(client, runner, job_id):
+    good = runner.save(job_id, 100)
+    damaged = runner.save(job_id, 200, damaged=True)
+    answer = client.get(f"/v1/jobs/{job_id}/samples.png")
+    assert answer.status_code == 200
+    assert answer.headers["saddle-checkpoint"] == good
+    assert client.get(f"/v1/jobs/{job_id}/samples.png?checkpoint={damaged}").status_code == 404
+
+
+def test_many_samples_come_as_npz_or_zip(client, runner, job_id):
+    checkpoint = runner.save(job_id, 100)
+    npz = client.get(f"/v1/jobs/{job_id}/samples?count=10000")
+    assert npz.text == f"npz {checkpoint} SampleRequest(count=10000, seed=0, truncation=1.0)"
+    zipped = client.get(f"/v1/jobs/{job_id}/samples?count=5&format=zip&truncation=0.5")
+    assert zipped.headers["content-type"] == "application/zip"
+    assert zipped.text == f"zip {checkpoint} SampleRequest(count=5, seed=0, truncation=0.5)"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "samples.png?count=1000000",
+        "samples.png?count=401",
+        "samples.png?count=0",
+        "samples.png?seed=-1",
+        "samples.png?columns=0",
+        "samples.png?checkpoint=../x",
+        "samples.png?truncation=0",
+        "samples.png?truncation=nan",
+        "samples.png?label=3",
+        "samples?count=10001",
+        "samples?format=pt",
+    ],
+)
+def test_impossible_wishes_are_refused_by_name(client, runner, job_id, query):
+    runner.save(job_id, 100)
+    answer = client.get(f"/v1/jobs/{job_id}/{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "query/" + query.partition("?")[2].partition("=")[0]
+
+
+def test_checkpoints_are_listed_shown_and_downloaded(client, runner, job_id):
+    made = [runner.save(job_id, images) for images in (100, 200, 300)]
+    page = client.get(f"/v1/jobs/{job_id}/checkpoints?limit=2").json()
+    assert [row["id"] for row in page["data"]] == sorted(made, reverse=True)[:2]
+    rest = client.get(f"/v1/jobs/{job_id}/checkpoints?after={page['next']}").json()
+    assert [row["id"] for row in rest["data"]] == [min(made)]
+    shown = client.get(f"/v1/jobs/{job_id}/checkpoints/{made[1]}").json()
+    assert (shown["images_seen"], shown["size_bytes"]) == (200, 7)
+    weights = client.get(f"/v1/jobs/{job_id}/checkpoints/{made[1]}/generator.safetensors")
+    assert weights.content == b"weights"
+    other = post(client)["id"]
+    assert client.get(f"/v1/jobs/{other}/checkpoints/{made[1]}").status_code == 404

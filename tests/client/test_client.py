@@ -1,0 +1,246 @@
+"""The client's methods against an HTTP server that answers as the contract says."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.client import Client
+from client.errors import ApiError, FieldError, InvalidRequest, UnexpectedAnswer, Unreachable
+
+
+def test_created_job_keeps_what_a_newer_server_adds(client: Client) -> None:
+    job = client.create_job({"preset": "robust"})
+    assert job.status == "queued"
+    assert job.model_dump()["a_field_of_tomorrow"] is True
+
+
+def test_every_creation_carries_a_key_of_its_own(client: Client, saddle: Any) -> None:
+    first, second = client.create_job({}), client.create_job({})
+    assert first.id != second.id
+    keys = [request.headers["Idempotency-Key"] for request in saddle.requests]
+    assert len(set(keys)) == 2
+    assert all(keys)
+
+
+def test_creation_cut_before_its_answer_is_repeated_under_the_same_key(client: Client, saddle: Any) -> None:
+    saddle.answer_next(0)
+    job = client.create_job({"seed": 1})
+    assert list(saddle.jobs) == [job.id]
+    assert len({request.headers["Idempotency-Key"] for request in saddle.requests}) == 1
+    assert len(saddle.requests) == 2
+
+
+def test_given_idempotency_key_finds_the_first_job_again(client: Client) -> None:
+    first = client.create_job({"seed": 1}, idempotency_key="mine")
+    assert client.create_job({"seed": 1}, idempotency_key="mine").id == first.id
+    with pytest.raises(ApiError, match="another body"):
+        client.create_job({"seed": 2}, idempotency_key="mine")
+
+
+def test_creation_still_in_flight_is_waited_for(client: Client, saddle: Any, waits: list[float]) -> None:
+    saddle.answer_next(409, b"{}", **{"Retry-After": "1"})
+    assert client.create_job({}).status == "queued"
+    assert waits == [1.0]
+
+
+def test_overloaded_service_is_asked_again_when_it_says(client: Client, saddle: Any, waits: list[float]) -> None:
+    job_id = saddle.add_job()
+    saddle.answer_next(503, b"{}", **{"Retry-After": "2"})
+    saddle.answer_next(429, b"{}")
+    assert client.job(job_id).id == job_id
+    assert waits == [2.0, 1.0]
+
+
+def test_lasting_outage_is_told_after_bounded_tries(client: Client, saddle: Any, waits: list[float]) -> None:
+    for _ in range(10):
+        saddle.answer_next(503, b'{"title": "Service Unavailable", "detail": "the database is away"}')
+    with pytest.raises(ApiError, match="503 Service Unavailable: the database is away"):
+        client.job("job_1")
+    assert waits == [0.5, 1.0, 2.0]
+    assert len(saddle.requests) == 4
+
+
+def test_cancel_is_sent_once(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    saddle.answer_next(0)
+    with pytest.raises(Unreachable, match="did not answer"):
+        client.cancel_job(job_id)
+    assert len(saddle.requests) == 1
+
+
+def test_refused_fields_are_listed_with_their_pointers(client: Client) -> None:
+    with pytest.raises(ApiError) as caught:
+        client.create_job({"batch_size": 1})
+    assert caught.value.status == 422
+    assert caught.value.errors == (FieldError("/batch_size", "must be at least 2"),)
+    assert str(caught.value) == ("422 Unprocessable Content\n  /batch_size: must be at least 2")
+
+
+def test_dry_run_creates_nothing(client: Client, saddle: Any) -> None:
+    estimate = client.dry_run({"seed": 3})
+    assert estimate.spec == {"seed": 3}
+    assert estimate.warnings == ("slow",)
+    assert estimate.model_dump()["parameters"] == {"generator": 7}
+    assert not saddle.jobs
+
+
+def test_listing_goes_from_page_to_page_up_to_the_limit(client: Client, saddle: Any) -> None:
+    ids = [saddle.add_job() for _ in range(230)]
+    assert [job.id for job in client.jobs()] == ids[::-1]
+    assert [job.id for job in client.jobs(limit=150)] == ids[:79:-1]
+    sizes = [request.query["limit"] for request in saddle.requests]
+    assert sizes == ["100", "100", "100", "100", "50"]
+
+
+def test_listing_is_filtered_by_the_service(client: Client, saddle: Any) -> None:
+    saddle.add_job("running")
+    ended = saddle.add_job("failed")
+    assert [job.id for job in client.jobs(status="failed", dataset="digits", metadata={"team": "x"})] == [ended]
+    assert saddle.requests[-1].query["metadata[team]"] == "x"
+    assert saddle.requests[-1].query["dataset"] == "digits"
+
+
+def test_deleted_job_is_gone(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job("failed")
+    client.delete_job(job_id)
+    with pytest.raises(ApiError, match=f"404 Not Found: no job {job_id}"):
+        client.job(job_id)
+
+
+@pytest.mark.parametrize("job_id", ["", ".", ".."])
+def test_text_that_is_no_path_segment_is_not_sent(client: Client, saddle: Any, job_id: str) -> None:
+    with pytest.raises(InvalidRequest):
+        client.delete_job(job_id)
+    assert not saddle.requests
+
+
+def test_id_cannot_lead_to_another_path(client: Client, saddle: Any) -> None:
+    with pytest.raises(ApiError):
+        client.job("../presets/robust?x#y")
+    assert saddle.requests[-1].path == "/v1/jobs/..%2Fpresets%2Frobust%3Fx%23y"
+
+
+def test_number_that_is_not_finite_is_not_sent(client: Client, saddle: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        client.create_job({"generator_optimizer": {"lr": float("nan")}})
+    assert not saddle.requests
+
+
+def test_series_keeps_its_gaps(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    series = client.metrics(job_id, names=["loss_g", "loss_d"], after_images=5, points=10)
+    assert series.images_seen == (100, 200)
+    assert series.series["loss_g"] == (0.7, None)
+    assert saddle.requests[-1].query == {"names": "loss_g,loss_d", "after_images": "5", "points": "10"}
+
+
+def test_past_events_go_from_page_to_page(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    for number in range(2100):
+        saddle.add_event(job_id, "metrics", number)
+    assert [event.id for event in client.past_events(job_id, after=50)] == list(range(51, 2101))
+    assert len(saddle.requests) == 3
+
+
+def test_checkpoints_are_listed(client: Client, saddle: Any) -> None:
+    found = list(client.checkpoints(saddle.add_job()))
+    assert [(checkpoint.id, checkpoint.images_seen) for checkpoint in found] == [
+        ("ckpt_3", 300),
+        ("ckpt_2", 200),
+        ("ckpt_1", 100),
+    ]
+
+
+def test_downloaded_generator_is_whole(client: Client, saddle: Any, tmp_path: Path) -> None:
+    client.download_generator(saddle.add_job(), "ckpt_1", to=tmp_path / "g.safetensors")
+    assert (tmp_path / "g.safetensors").read_bytes() == b"weights" * 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["g.safetensors"]
+
+
+def test_cut_download_leaves_the_old_file(client: Client, saddle: Any, tmp_path: Path) -> None:
+    target = tmp_path / "g.safetensors"
+    target.write_bytes(b"old")
+    saddle.answer_next(0)
+    with pytest.raises(Unreachable):
+        client.download_generator(saddle.add_job(), "ckpt_1", to=target)
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["g.safetensors"]
+
+
+def test_download_cut_half_way_leaves_the_old_file(client: Client, saddle: Any, tmp_path: Path) -> None:
+    target = tmp_path / "g.safetensors"
+    target.write_bytes(b"old")
+    saddle.answer_next(200, b"half", **{"Content-Length": "1000"})
+    with pytest.raises(Unreachable, match="the download was cut"):
+        client.download_generator(saddle.add_job(), "ckpt_1", to=target)
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["g.safetensors"]
+
+
+def test_grid_tells_its_checkpoint(client: Client, saddle: Any) -> None:
+    grid = client.samples_png(saddle.add_job(), count=16, checkpoint="best")
+    assert grid.png.startswith(b"\x89PNG")
+    assert (grid.checkpoint, grid.images_seen) == ("ckpt_1", 400)
+    assert saddle.requests[-1].query == {"count": "16", "checkpoint": "best"}
+
+
+def test_grid_without_its_headers_is_not_saddles(client: Client, saddle: Any) -> None:
+    saddle.answer_next(200, b"<html>")
+    with pytest.raises(UnexpectedAnswer, match=r"Saddle's Grid"):
+        client.samples_png(saddle.add_job())
+
+
+def test_samples_come_as_the_file_that_was_asked_for(client: Client, saddle: Any) -> None:
+    assert client.samples(saddle.add_job(), count=1000, file_format="npz") == b"npz of 1000"
+
+
+def test_presets_are_listed_and_found(client: Client) -> None:
+    assert [preset.name for preset in client.presets()] == ["robust"]
+    assert client.preset("robust").purpose == "The default."
+
+
+def test_health_and_readiness(client: Client, saddle: Any, waits: list[float]) -> None:
+    client.check_health()
+    assert client.readiness().ready
+    body = {"ready": False, "database": "ok", "redis": "ok", "workers": "none seen lately"}
+    saddle.answer_next(503, json.dumps(body).encode())
+    readiness = client.readiness()
+    assert not readiness.ready
+    assert readiness.workers == "none seen lately"
+    assert waits == []
+
+
+def test_refusing_port_is_told_with_the_address_and_the_remedy() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with Client(url, "") as client, pytest.raises(Unreachable, match="make serve") as caught:
+        client.job("job_1")
+    assert url in str(caught.value)
+
+
+def test_another_program_at_the_address_is_recognised(client: Client, saddle: Any) -> None:
+    saddle.answer_next(200, b"<html>It works!</html>")
+    with pytest.raises(UnexpectedAnswer, match="is this the address of Saddle"):
+        client.job("job_1")
+    saddle.answer_next(502, b"<html>Bad Gateway</html>")
+    with pytest.raises(ApiError, match="502 Bad Gateway: <html>"):
+        client.job("job_1")
+    saddle.answer_next(307, b"", Location="https://example.org/login")
+    with pytest.raises(ApiError, match="307"):
+        client.job("job_1")
+
+
+def test_key_with_a_line_break_is_not_sent(saddle: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Client(saddle.url, "secret\nInjected: header")
+    assert "secret" not in str(caught.value)
+
+
+def test_proxy_from_the_environment_does_not_catch_loopback(saddle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with Client(saddle.url, "") as client:
+        client.check_health()

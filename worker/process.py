@@ -1,0 +1,64 @@
+"""Processes: a child that dies with its parent, and groups that end when told to."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Sequence
+from threading import Thread
+
+PR_SET_PDEATHSIG = 1
+TAIL_LINES = 40
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """The kernel ends this process with SIGKILL when its parent ends. Linux only."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent_pid:  # it ended before the call
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Child:
+    """A process in a group of its own, of which the last lines on standard error are kept."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status (negative: the signal), or None while it still runs."""
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def ask(self) -> None:
+        """SIGTERM to the process."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """SIGKILL to the group; the exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return self._process.wait()
+
+    def tail(self) -> str:
+        """The last lines that it wrote on standard error; complete once it has ended."""
+        self._reader.join(timeout=5)
+        return "".join(self._tail).strip()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._tail.append(line)
+            os.write(2, line.encode())

@@ -1,0 +1,64 @@
+"""`python -m worker.reconciler`: makes the world agree with the database, again and again.
+
+It frees jobs whose runner is gone and hints at queued ones of which the hint was lost. Several may run: every change
+is conditional.
+"""
+
+import signal
+import threading
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+from redis import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from store import database, idempotency, jobs, logs, workers
+from store.database import Database
+from store.queue import Queue
+from store.settings import Settings
+
+log = structlog.get_logger()
+HINTS_A_ROUND = 1000
+
+
+def reconcile(db: Database, queue: Queue, *, settings: Settings) -> None:
+    """One round. Raises DBAPIError while the database is away; an absent broker is only logged."""
+    with db.write() as session:
+        lost = jobs.recover_lost(session, max_crashes=settings.max_crashes, backoff_seconds=settings.backoff_seconds)
+        workers.forget_gone(session)
+        idempotency.forget_old(session)
+    for job in lost:
+        log.warning("lease ran out", job_id=job.id, attempt=job.attempt, status=job.status)
+    with db.read() as session:
+        waiting = jobs.due(session, limit=HINTS_A_ROUND)
+    try:
+        # Hints that still wait in the broker need no repetition: without this they would pile up behind long jobs.
+        missing = len(waiting) - queue.depth()
+        for job_id in waiting[: max(missing, 0)]:
+            queue.hint(job_id)
+    except (RedisError, BrokerError, OSError) as error:
+        log.warning("broker away, hints wait", error=str(error), jobs=len(waiting))
+
+
+def main() -> None:
+    logs.configure()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stop.set())
+    settings = Settings()
+    queue = Queue(settings.redis)
+    db = Database(settings.database, deliver=queue.deliver)
+    log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
+    while not stop.wait(settings.reconcile_seconds):
+        try:
+            reconcile(db, queue, settings=settings)
+        except DBAPIError as error:
+            if not database.is_outage(error):
+                raise
+            log.warning("database away, trying again", error=str(error.orig))
+    queue.close()
+    db.close()
+
+
+if __name__ == "__main__":
+    main()

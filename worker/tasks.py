@@ -1,0 +1,100 @@
+"""What Celery calls: the training task, and the life of a worker around it."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+import structlog
+from celery import signals
+from sqlalchemy.exc import DBAPIError
+
+from store import logs, queue, workers
+from store.database import Database
+from store.queue import Queue
+from store.settings import Settings
+from worker.app import app
+from worker.process import die_with_parent
+from worker.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+# Made before the fork, so that the pool's process sees what the main process sets.
+shutdown = multiprocessing.Event()
+main_pid = os.getpid()
+
+
+@app.task(name=queue.TRAIN)  # type: ignore[untyped-decorator]
+def train(job_id: str) -> None:
+    """A hint that a job waits: takes it if it still does, and supervises the attempt."""
+    settings = Settings()
+    broker = Queue(settings.redis)
+    database = Database(settings.database, deliver=broker.deliver)
+    # A stop of the whole process group reaches this process too: it must live to stop the trainer in good order.
+    asked: list[int] = []
+    previous = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    supervisor = Supervisor(
+        database=database,
+        settings=settings,
+        owner=_worker_id(),
+        shutting_down=lambda: shutdown.is_set() or bool(asked),
+    )
+    try:
+        _take_up(database, job_id)
+        supervisor.run(job_id)
+        _take_up(database, None)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        database.close()
+        broker.close()
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def configure_logs(**_: Any) -> None:
+    logs.configure()
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+def bind_to_worker(**_: Any) -> None:
+    """A pool process does not outlive its worker; its trainer does not outlive it."""
+    die_with_parent(main_pid)
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def begin_beating(**_: Any) -> None:
+    log.info("worker ready", worker=_worker_id())
+    threading.Thread(target=_beat, daemon=True).start()
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def stop_trainer(**_: Any) -> None:
+    shutdown.set()
+
+
+def _beat() -> None:
+    """Keeps the worker's row fresh until it shuts down, then removes it."""
+    settings = Settings()
+    database = Database(settings.database, deliver=lambda outbox: None)
+    while True:
+        try:
+            with database.write() as session:
+                if shutdown.is_set():
+                    workers.leave(session, worker_id=_worker_id())
+                    return
+                workers.beat(
+                    session, worker_id=_worker_id(), host=socket.gethostname(), pid=main_pid, device=settings.device
+                )
+        except DBAPIError as error:
+            log.warning("no heartbeat: database away", error=str(error.orig))
+        shutdown.wait(settings.heartbeat_seconds)
+
+
+def _take_up(database: Database, job_id: str | None) -> None:
+    with database.write() as session:
+        workers.take_up(session, worker_id=_worker_id(), job_id=job_id)
+
+
+def _worker_id() -> str:
+    return f"{socket.gethostname()}:{main_pid}"

@@ -1,0 +1,212 @@
+"""`python -m worker.trainer JOB ATTEMPT`: trains one attempt at a job and writes down what comes of it.
+
+Every write carries the attempt. Once another attempt owns the job, the writes change nothing and this process ends.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+import torch
+from sqlalchemy.orm import Session
+
+from models import checkpoint, data, precision, training
+from models.data.errors import DatasetMissing
+from models.position import Position
+from models.spec import TrainingSpec
+from store import checkpoints, database, jobs, logs, tables
+from store.artifacts import Artifacts
+from store.database import Database
+from store.errors import LeaseLost, StorageFull
+from store.queue import Queue
+from store.settings import Settings
+from worker import exits
+from worker.process import die_with_parent
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Trainer:
+    """One attempt. `stop` turns true at SIGTERM."""
+
+    def __init__(self, *, job: tables.Job, settings: Settings, db: Database, stop: Callable[[], bool]) -> None:
+        self.job = job
+        self.spec = TrainingSpec.model_validate(job.spec)
+        self.settings = settings
+        self.db = db
+        self.stop = stop
+        self.artifacts = Artifacts(settings.artifacts_dir)
+        self.quality: tuple[int, dict[str, float]] | None = None
+        """Of the newest evaluation, and where it was made."""
+
+    def run(self) -> int:
+        """The exit status. Raises LeaseLost."""
+        device = _device(self.settings.device)
+        dataset = data.load(self.spec.dataset, folder=self.settings.datasets_dir)
+        resume = self._newest_checkpoint()
+        position = resume.state.position if resume else Position()
+        numbers = precision.autocast_dtype(self.spec.precision, device=device) or torch.float32
+        place = f"resumes at {position.images_seen:,} images" if resume else "starts"
+        self._event("log", images_seen=position.images_seen, message=f"{place} on {device} in {numbers}")
+        began = time.monotonic()
+        for event in training.train(self.spec, dataset=dataset, device=device, resume=resume, stop=self.stop):
+            seconds_trained = position.training_seconds + time.monotonic() - began
+            match event:
+                case training.Tick():
+                    self._tick(event, seconds_trained=seconds_trained)
+                case training.CheckpointDue():
+                    self._save(event)
+                case training.Evaluated():
+                    self.quality = (event.images_seen, event.values)
+                    self._event("evaluation", images_seen=event.images_seen, **event.values)
+                case training.Repaired():
+                    told = {"detector": event.detector, "remedy": event.remedy, "details": event.details}
+                    self._event("guard", images_seen=event.images_seen, **told)
+                case training.Finished(reason="stopped"):
+                    return exits.STOPPED
+                case training.Finished():
+                    used_up = f"{event.reason.removeprefix('budget_')} of the budget are used up"
+                    self._finish(jobs.SUCCEEDED, jobs.Reason("completed", f"the {used_up}"))
+        return exits.DONE
+
+    def run_guarded(self) -> int:
+        """The exit status; what another attempt could not mend either ends the job here. Raises LeaseLost."""
+        try:
+            return self.run()
+        except training.Diverged as error:
+            self._finish(jobs.DIVERGED, jobs.Reason(error.code, str(error)))
+        except DatasetMissing as error:
+            self._finish(jobs.FAILED, jobs.Reason("dataset_missing", str(error)))
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            remedy = "lower batch_size or the widths of the architecture"
+            self._finish(jobs.FAILED, jobs.Reason("out_of_memory", f"{remedy}: {error}"))
+        except StorageFull as error:
+            self._crash(jobs.Reason("storage_full", str(error)))
+        return exits.DONE
+
+    def _newest_checkpoint(self) -> checkpoint.Checkpoint | None:
+        """The newest that is whole; a damaged one is told of and passed over."""
+        with self.db.read() as session:
+            rows = checkpoints.newest_first(session, job_id=self.job.id)
+        for row in rows:
+            try:
+                return checkpoint.read(self.artifacts.path(row.path))
+            except checkpoint.CorruptCheckpoint as error:
+                self._event("log", images_seen=row.images_seen, message=f"checkpoint {row.id} is damaged: {error}")
+        return None
+
+    def _tick(self, tick: training.Tick, *, seconds_trained: float) -> None:
+        self._write(
+            lambda session: jobs.record_tick(
+                session,
+                job_id=self.job.id,
+                attempt=self.job.attempt,
+                images_seen=tick.images_seen,
+                seconds_trained=seconds_trained,
+                values=tick.values,
+            )
+        )
+
+    def _save(self, due: training.CheckpointDue) -> None:
+        path = f"jobs/{self.job.id}/checkpoints/{due.images_seen:015d}-{self.job.attempt}"
+        self.artifacts.delete(path)  # of an attempt that wrote the folder and could not write the row
+        with self.artifacts.new_folder(path, min_free_bytes=self.settings.min_free_bytes) as folder:
+            manifest = checkpoint.write(folder, due.state)
+        evaluated = self.quality is not None and self.quality[0] == due.images_seen
+        new = checkpoints.NewCheckpoint(
+            images_seen=due.images_seen,
+            seconds_trained=due.state.position.training_seconds,
+            path=path,
+            size_bytes=sum(file.bytes for file in manifest.files.values()),
+            quality=self.quality[1] if evaluated and self.quality else None,
+        )
+        for dropped in self._write(lambda session: self._register(session, new)):
+            self.artifacts.delete(dropped)
+
+    def _register(self, session: Session, new: checkpoints.NewCheckpoint) -> list[str]:
+        checkpoints.add(session, job_id=self.job.id, attempt=self.job.attempt, new=new)
+        return checkpoints.prune(session, job_id=self.job.id, attempt=self.job.attempt)
+
+    def _event(self, kind: str, *, images_seen: int, **told: object) -> None:
+        self._write(
+            lambda session: jobs.record_event(
+                session,
+                job_id=self.job.id,
+                attempt=self.job.attempt,
+                kind=kind,
+                images_seen=images_seen,
+                data=told,
+            )
+        )
+
+    def _finish(self, status: str, reason: jobs.Reason) -> None:
+        self._write(
+            lambda session: jobs.finish(
+                session, job_id=self.job.id, attempt=self.job.attempt, status=status, reason=reason
+            )
+        )
+
+    def _crash(self, reason: jobs.Reason) -> None:
+        self._write(
+            lambda session: jobs.crash(
+                session,
+                job_id=self.job.id,
+                attempt=self.job.attempt,
+                reason=reason,
+                max_crashes=self.settings.max_crashes,
+                backoff_seconds=self.settings.backoff_seconds,
+            )
+        )
+
+    def _write(self, work: Callable[[Session], T]) -> T:
+        """One unit of work, again while the database is away."""
+
+        def unit() -> T:
+            with self.db.write() as session:
+                return work(session)
+
+        return database.retry(unit, seconds=self.settings.lease_seconds)
+
+
+def _device(wish: str) -> torch.device:
+    if wish == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wish)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def main(arguments: list[str]) -> int:
+    parent_pid = os.getppid()
+    die_with_parent(parent_pid)
+    logs.configure()
+    job_id, attempt = arguments[0], int(arguments[1])
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the supervisor decides
+    settings = Settings()
+    queue = Queue(settings.redis)
+    db = Database(settings.database, deliver=queue.deliver)
+    try:
+        with db.read() as session:
+            job = jobs.look(session, job_id=job_id, attempt=attempt)
+        return Trainer(job=job, settings=settings, db=db, stop=lambda: bool(asked)).run_guarded()
+    except LeaseLost as error:
+        log.warning("ended", job_id=job_id, attempt=attempt, reason=str(error))
+        return exits.LEASE_LOST
+    finally:
+        queue.close()
+        db.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
