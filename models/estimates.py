@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models import architectures
+from models import architectures, losses
 from models import spec as specs
 
 # Beside the parameters themselves: the gradient and Adam's two moments.
@@ -63,7 +63,7 @@ def _flops_per_image(spec: specs.TrainingSpec, generator: float, discriminator: 
     discriminator_learns = 2 * 3 * discriminator
     penalties = sum(5 * discriminator / penalty.every_steps for penalty in spec.penalties)
     generator_learns = 2 * generator + 2 * discriminator
-    if spec.loss.kind == "relativistic_paired":
+    if losses.REGISTRY[spec.loss.kind].generator_compares:
         generator_learns += discriminator
     return round(generator + discriminator_learns + penalties + generator_learns / turns)
 

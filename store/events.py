@@ -1,5 +1,6 @@
 """Events of jobs: appended within the transaction that makes them true, told to viewers once it is committed."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import select, update
@@ -54,6 +55,12 @@ def after(session: Session, *, job_id: str, event_id: int, limit: int) -> list[t
     """Oldest first."""
     query = select(tables.Event).where(tables.Event.job_id == job_id, tables.Event.id > event_id)
     return list(session.scalars(query.order_by(tables.Event.id).limit(limit)))
+
+
+def newest_first(session: Session, *, job_id: str, types: Collection[str], limit: int) -> list[tables.Event]:
+    """The latest events of these types."""
+    query = select(tables.Event).where(tables.Event.job_id == job_id, tables.Event.type.in_(types))
+    return list(session.scalars(query.order_by(tables.Event.id.desc()).limit(limit)))
 
 
 def series(session: Session, *, job_id: str, after_images: int) -> list[tuple[int, dict[str, float]]]:

@@ -1,10 +1,12 @@
-"""The dashboard: server-rendered pages."""
+"""The dashboard: server-rendered pages, kept up to date by small scripts."""
 
 from fastapi import APIRouter
-from fastapi.staticfiles import StaticFiles
 
-router = APIRouter()
+from api.dashboard import assets, job_page, jobs_page, login
+from api.dashboard.assets import static_files
 
+__all__ = ["router", "static_files"]
 
-def static_files() -> StaticFiles:
-    return StaticFiles(directory="/tmp")
+router = APIRouter(include_in_schema=False)
+for part in (assets, login, jobs_page, job_page):
+    router.include_router(part.router)

@@ -1,0 +1,39 @@
+"""/jobs/{id}: one job, from its progress to its last event."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import Using
+from api.dashboard import rendering
+from api.dashboard.routing import PageRoute, Viewer
+from api.errors import not_found
+from api.schemas import CheckpointOut, EventOut, JobOut
+from store import checkpoints, events, ids, jobs
+
+router = APIRouter(route_class=PageRoute)
+EVENTS_SHOWN = 100
+EVALUATIONS_DRAWN = 1000
+TOLD = ("state", "checkpoint", "samples", "evaluation", "guard", "log")
+"""The types of events that are listed: all but the ticks, which are drawn."""
+
+
+@router.get("/jobs/{job_id}")
+def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Response:
+    """What is no id names no job: 404, as for another tenant's."""
+    if not ids.is_valid(job_id, prefix="job"):
+        raise not_found("no such job")
+    with services.database.read() as session:
+        job = jobs.get(session, job_id=job_id, tenant=viewer.tenant)
+        saved = checkpoints.newest_first(session, job_id=job_id)
+        told = events.newest_first(session, job_id=job_id, types=TOLD, limit=EVENTS_SHOWN)
+        rated = events.newest_first(session, job_id=job_id, types=("evaluation",), limit=EVALUATIONS_DRAWN)
+    context = {
+        "job": JobOut.of(job),
+        "seconds_trained": job.seconds_trained or None,
+        "checkpoints": [CheckpointOut.of(row) for row in saved],
+        "events": [EventOut.of(row) for row in told],
+        "events_shown": EVENTS_SHOWN,
+        "evaluations": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
+        "last_event_id": job.last_event_id,
+        "may_write": viewer.may("write"),
+    }
+    return rendering.page(request, "job.html", viewer=viewer, context=context)

@@ -1,0 +1,49 @@
+"""/: the jobs, newest first, and how the installation is."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.access import Using
+from api.dashboard import rendering
+from api.dashboard.installation import Installation
+from api.dashboard.routing import PageRoute, Viewer
+from api.jobs import PATTERN
+from api.schemas import JobOut
+from store import jobs
+
+router = APIRouter(route_class=PageRoute)
+JOBS_A_PAGE = 25
+
+
+@router.get("/")
+def show(
+    request: Request,
+    services: Using,
+    viewer: Viewer,
+    after: Annotated[str | None, Query(pattern=PATTERN)] = None,
+    status: Annotated[str | None, Query(pattern=f"^({'|'.join(jobs.STATUSES)})$")] = None,
+) -> Response:
+    with services.database.read() as session:
+        rows, more = jobs.page(
+            session, tenant=viewer.tenant, limit=JOBS_A_PAGE, after=after, status=status, dataset=None, labels={}
+        )
+        installation = Installation.of(services, session)
+    context = {
+        "jobs": [JobOut.of(row) for row in rows],
+        "active": any(row.status not in jobs.ENDED for row in rows),
+        "status": status,
+        "statuses": jobs.STATUSES,
+        "newest": _address(status=status, after=None) if after else None,
+        "older": _address(status=status, after=rows[-1].id) if more else None,
+        "installation": installation,
+        "base_url": str(request.base_url).rstrip("/"),
+        "auth": services.settings.auth,
+    }
+    return rendering.page(request, "jobs.html", viewer=viewer, context=context)
+
+
+def _address(*, status: str | None, after: str | None) -> str:
+    query = urlencode({name: value for name, value in (("status", status), ("after", after)) if value})
+    return f"/?{query}" if query else "/"

@@ -1,0 +1,30 @@
+// Buttons that change something: each asks first, in a <dialog>, then sends and shows what came of it.
+
+import { refresh } from "./refresh.js";
+
+export function install(fault) {
+  // Delegated: the buttons come and go with the job's state.
+  document.addEventListener("click", (click) => {
+    const button = click.target.closest("[data-asks]");
+    if (button) document.getElementById(button.dataset.asks).showModal();
+  });
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "yes") send(dialog.querySelector("form").dataset, fault);
+      dialog.returnValue = "";
+    });
+  }
+}
+
+async function send({ method, url, then }, fault) {
+  fault.hidden = true;
+  try {
+    const answer = await fetch(url, { method });
+    if (!answer.ok) throw new Error((await answer.json()).detail);
+    if (then) location.assign(then);
+    else await refresh();
+  } catch (error) {
+    fault.textContent = error.message;
+    fault.hidden = false;
+  }
+}

@@ -1,0 +1,59 @@
+// The page of one job: draws what there is, then follows the events.
+
+import { install } from "./actions.js";
+import { Curves } from "./curves.js";
+import { keepFresh, refresh } from "./refresh.js";
+import { Samples } from "./samples.js";
+import { Series } from "./series.js";
+import { Stream } from "./stream.js";
+
+const POINTS = 1000;
+const REFRESH_MS = 1_000;
+const IDLE_MS = 30_000; // relative times grow old
+const ENDED = new Set(["succeeded", "diverged", "failed", "cancelled"]);
+
+const page = JSON.parse(document.getElementById("page-data").textContent);
+const address = `/v1/jobs/${page.job_id}`;
+const series = new Series();
+const curves = new Curves(document.getElementById("curves"), { series, evaluations: page.evaluations });
+const samples = new Samples(document.getElementById("samples"));
+const live = document.getElementById("live");
+const stream = new Stream(`${address}/events`, { after: page.last_event_id, onEvent: take, onState: showState });
+let refreshing = null;
+
+function take(event) {
+  if (event.type === "metrics") series.put(event.images_seen, event.data);
+  if (event.type === "evaluation") page.evaluations.push({ images_seen: event.images_seen, ...event.data });
+  if (event.type === "metrics" || event.type === "evaluation") draw();
+  if (event.type === "checkpoint") samples.load();
+  if (event.type === "state" && ENDED.has(event.data.status)) {
+    stream.close();
+    showState("ended");
+  }
+  refreshing ??= setTimeout(async () => {
+    refreshing = null;
+    await refresh().catch((error) => console.warn("not refreshed:", error.message));
+  }, REFRESH_MS);
+}
+
+function draw() {
+  document.getElementById("no-curves").hidden = true;
+  curves.drawSoon();
+}
+
+function showState(state) {
+  live.dataset.state = state;
+  live.textContent = { live: "live", reconnecting: "reconnecting…", ended: "" }[state];
+}
+
+async function begin() {
+  install(document.getElementById("fault"));
+  if ("ready" in document.getElementById("samples").dataset) samples.load();
+  const answer = await fetch(`${address}/metrics?points=${POINTS}`);
+  if (answer.ok) series.load(await answer.json());
+  if (series.images.length || page.evaluations.length) draw();
+  if (!page.ended) stream.open();
+  keepFresh(() => IDLE_MS);
+}
+
+begin();

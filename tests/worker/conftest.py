@@ -1,0 +1,84 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models import presets
+from store import jobs, tables
+from store.database import Database
+from store.queue import Queue
+from store.settings import Settings
+
+TINY: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
+    "batch_size": 32,
+    "budget": {"images": 9_600},
+    "checkpoint": {"every_images": 3_200},
+    "metrics": {"every_images": 640},
+    "precision": "fp32",
+}
+LONG = TINY | {"budget": {"images": 10**9}}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Also in the environment, where the trainer's process reads them."""
+    for name, value in {
+        "SADDLE_DATA_DIR": tmp_path,
+        "SADDLE_DATABASE_URL": database_url,
+        "SADDLE_REDIS_URL": redis_url,
+        "SADDLE_LEASE_SECONDS": 6,
+        "SADDLE_HEARTBEAT_SECONDS": 1,
+        "SADDLE_CONTROL_SECONDS": 0.1,
+        "SADDLE_BACKOFF_SECONDS": 0,
+        "SADDLE_MIN_FREE_BYTES": 0,
+        "OMP_NUM_THREADS": 1,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    return Settings()
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[Queue]:
+    queue = Queue(settings.redis)
+    yield queue
+    queue.close()
+
+
+@pytest.fixture
+def db(settings: Settings, broker: Queue) -> Iterator[Database]:
+    database = Database(settings.database, deliver=broker.deliver)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def submit(db: Database) -> Callable[[dict[str, Any]], str]:
+    def create(part: dict[str, Any]) -> str:
+        spec = presets.resolve(part)
+        new = jobs.NewJob(
+            tenant="default",
+            name=spec.name,
+            dataset=spec.dataset.name,
+            spec=spec.model_dump(mode="json"),
+            labels={},
+            images_total=spec.budget.images,
+            seconds_total=spec.budget.seconds,
+            keep_latest=spec.checkpoint.keep_latest,
+            keep_best=spec.checkpoint.keep_best,
+        )
+        with db.write() as session:
+            return jobs.create(session, new=new).id
+
+    return create
+
+
+@pytest.fixture
+def job_of(db: Database) -> Callable[[str], tables.Job]:
+    def get(job_id: str) -> tables.Job:
+        with db.read() as session:
+            return jobs.get(session, job_id=job_id, tenant="default")
+
+    return get

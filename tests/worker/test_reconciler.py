@@ -1,0 +1,53 @@
+from redis import Redis
+
+from store import jobs
+from store.queue import Queue
+from tests.worker.conftest import TINY
+from worker.reconciler import reconcile
+
+
+def claim(db, job_id: str, *, lease_seconds: float) -> None:
+    with db.write() as session:
+        assert jobs.claim(session, job_id=job_id, owner="test", lease_seconds=lease_seconds)
+
+
+def test_a_lost_hint_is_sent_again(db, broker, settings, submit):
+    submit(TINY)
+    with Redis.from_url(settings.redis) as redis:
+        redis.flushall()
+    reconcile(db, broker, settings=settings)
+    assert broker.depth() == 1
+
+
+def test_hints_do_not_pile_up(db, broker, settings, submit):
+    for _ in range(3):
+        submit(TINY)
+    for _ in range(5):
+        reconcile(db, broker, settings=settings)
+    assert broker.depth() == 3
+
+
+def test_a_job_whose_runner_is_gone_is_queued_and_hinted(db, broker, settings, submit, job_of):
+    job_id = submit(TINY)
+    claim(db, job_id, lease_seconds=-1)
+    with Redis.from_url(settings.redis) as redis:
+        redis.flushall()
+    reconcile(db, broker, settings=settings)
+    assert job_of(job_id).status == "queued"
+    assert broker.depth() == 1
+
+
+def test_a_living_runner_is_left_alone(db, broker, settings, submit, job_of):
+    job_id = submit(TINY)
+    claim(db, job_id, lease_seconds=60)
+    reconcile(db, broker, settings=settings)
+    assert job_of(job_id).status == "running"
+
+
+def test_an_absent_broker_does_not_keep_it_from_freeing_jobs(db, settings, submit, job_of):
+    job_id = submit(TINY)
+    claim(db, job_id, lease_seconds=-1)
+    away = Queue("redis://127.0.0.1:1/0")
+    reconcile(db, away, settings=settings)
+    away.close()
+    assert job_of(job_id).status == "queued"

@@ -1,0 +1,196 @@
+"""Attempts at real jobs: the real trainer in its own process, killed and stopped in the ways that happen."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from models import checkpoint
+from store import checkpoints, events, jobs
+from store.artifacts import Artifacts
+from tests.worker.conftest import LONG, TINY
+from worker.supervisor import Supervisor
+
+
+@pytest.fixture
+def supervise(db, settings) -> Callable[..., None]:
+    def run(job_id: str, *, shutting_down: Callable[[], bool] = lambda: False) -> None:
+        Supervisor(database=db, settings=settings, owner="test", shutting_down=shutting_down).run(job_id)
+
+    return run
+
+
+@contextmanager
+def in_background(supervise, job_id: str, **options) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=supervise, args=(job_id,), kwargs=options)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def trainers() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE and "worker.trainer" in process.cmdline()
+    ]
+
+
+def series(db, job_id: str) -> dict[int, dict[str, float]]:
+    """What is reproducible of the training series."""
+    with db.read() as session:
+        rows = events.series(session, job_id=job_id, after_images=-1)
+    assert len({images for images, _ in rows}) == len(rows)
+    return {
+        images: {name: value for name, value in values.items() if name != "images_per_second"} for images, values in rows
+    }
+
+
+def newest_state(db, settings, job_id: str) -> checkpoint.State:
+    with db.read() as session:
+        row = checkpoints.newest_first(session, job_id=job_id)[0]
+    return checkpoint.read(Artifacts(settings.artifacts_dir).path(row.path)).state
+
+
+def trained_past(job_of, job_id: str, images: int) -> Callable[[], bool]:
+    return lambda: job_of(job_id).images_seen > images
+
+
+def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, submit, job_of):
+    job_id = submit(TINY)
+    supervise(job_id)
+    job = job_of(job_id)
+    assert (job.status, job.reason_code, job.images_seen) == ("succeeded", "completed", 9_600)
+    with db.read() as session:
+        kept = checkpoints.newest_first(session, job_id=job_id)
+        told = [event.type for event in events.after(session, job_id=job_id, event_id=0, limit=1000)]
+    assert [row.images_seen for row in kept] == [9_600, 6_400], "keep_latest is 2"
+    assert sorted(path.name for path in Artifacts(settings.artifacts_dir).path(f"jobs/{job_id}/checkpoints").iterdir()) == [
+        "000000000006400-1",
+        "000000000009600-1",
+    ]
+    assert told.count("checkpoint") == 3
+    assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}
+
+
+def test_a_killed_trainer_is_tried_again_and_the_result_is_the_same(
+    db, settings, supervise, submit, job_of, wait_for
+):
+    spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
+    undisturbed, disturbed = submit(spec), submit(spec)
+    supervise(undisturbed)
+    with in_background(supervise, disturbed):
+        wait_for(lambda: job_of(disturbed).latest_checkpoint is not None)
+        (trainer,) = trainers()
+        os.kill(trainer.pid, signal.SIGKILL)
+    job = job_of(disturbed)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 1, "crashed")
+    assert "signal 9" in job.reason_message
+    supervise(disturbed)
+    assert job_of(disturbed).status == "succeeded"
+    assert job_of(disturbed).attempt == 2
+    assert series(db, disturbed) == series(db, undisturbed)
+    ours, theirs = newest_state(db, settings, disturbed).parts(), newest_state(db, settings, undisturbed).parts()
+    assert all(tensor.equal(theirs[part][name]) for part, tensors in ours.items() for name, tensor in tensors.items())
+
+
+def test_a_worker_that_shuts_down_loses_no_step(db, settings, supervise, submit, job_of, wait_for):
+    job_id = submit(LONG)
+    stop = threading.Event()
+    with in_background(supervise, job_id, shutting_down=stop.is_set):
+        wait_for(trained_past(job_of, job_id, 2_000))
+        stop.set()
+    job = job_of(job_id)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "worker_stopped")
+    position = newest_state(db, settings, job_id).position
+    assert position.images_seen >= max(series(db, job_id)), "nothing that was shown is trained again"
+    stop.clear()
+    with in_background(supervise, job_id, shutting_down=stop.is_set):
+        wait_for(trained_past(job_of, job_id, position.images_seen + 2_000))
+        stop.set()
+    with db.read() as session:
+        messages = [event.data.get("message", "") for event in events.after(session, job_id=job_id, event_id=0, limit=10**4)]
+    assert f"resumes at {position.images_seen:,} images" in " ".join(messages)
+
+
+def test_a_cancel_ends_the_trainer_and_keeps_the_checkpoints(db, supervise, submit, job_of, wait_for):
+    job_id = submit(LONG)
+    with in_background(supervise, job_id):
+        wait_for(lambda: job_of(job_id).latest_checkpoint is not None)
+        with db.write() as session:
+            jobs.cancel(session, job_id=job_id, tenant="default")
+        wait_for(lambda: job_of(job_id).status == "cancelled", seconds=10)
+    assert trainers() == []
+    with db.read() as session:
+        assert checkpoints.newest_first(session, job_id=job_id)
+
+
+def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, supervise, submit, job_of, wait_for):
+    job_id = submit(LONG)
+    with in_background(supervise, job_id):
+        wait_for(trained_past(job_of, job_id, 0))
+        with db.write() as session:
+            jobs.crash(
+                session,
+                job_id=job_id,
+                attempt=1,
+                reason=jobs.Reason("worker_lost", "frozen"),
+                max_crashes=5,
+                backoff_seconds=0,
+            )
+            assert jobs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
+    assert trainers() == []
+    job = job_of(job_id)
+    assert (job.status, job.attempt, job.lease_owner) == ("running", 2, "other")
+
+
+def test_a_trainer_without_progress_is_ended(db, settings, submit, job_of, wait_for):
+    job_id = submit(LONG)
+    impatient = settings.model_copy(update={"stall_seconds": 1.0})
+    supervisor = Supervisor(database=db, settings=impatient, owner="test", shutting_down=lambda: False)
+    with in_background(supervisor.run, job_id):
+        wait_for(trainers)
+        (trainer,) = trainers()
+        trainer.suspend()
+    assert (job_of(job_id).status, job_of(job_id).reason_code) == ("queued", "stalled")
+    assert trainers() == []
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, supervise, submit, job_of):
+    job_id = submit(TINY)
+    supervise(job_id)
+    again = submit(TINY | {"budget": {"images": 12_800}})
+    # The second job gets the first one's checkpoints, of which the newest is damaged.
+    artifacts = Artifacts(settings.artifacts_dir)
+    with db.write() as session:
+        assert jobs.claim(session, job_id=again, owner="test", lease_seconds=60)
+        for row in reversed(checkpoints.newest_first(session, job_id=job_id)):
+            new = checkpoints.NewCheckpoint(
+                images_seen=row.images_seen, seconds_trained=1.0, path=row.path, size_bytes=1, quality=None
+            )
+            checkpoints.add(session, job_id=again, attempt=1, new=new)
+        damaged = artifacts.path(row.path) / "training.safetensors"
+        jobs.give_back(session, job_id=again, attempt=1, reason=jobs.Reason("worker_stopped", "test"))
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    supervise(again)
+    with db.read() as session:
+        told = [event.data["message"] for event in events.after(session, job_id=again, event_id=0, limit=100) if event.type == "log"]
+    assert any("damaged" in message for message in told)
+    assert any("resumes at 6,400 images" in message for message in told)
+    assert job_of(again).status == "succeeded"
+
+
+def test_nothing_happens_for_a_hint_that_comes_twice(supervise, submit, job_of):
+    job_id = submit(TINY)
+    supervise(job_id)
+    supervise(job_id)
+    assert job_of(job_id).attempt == 1
