@@ -130,19 +130,30 @@ def write(folder: Path, state: State) -> Manifest:
 def read(folder: Path) -> Checkpoint:
     """The checkpoint in a folder, its tensors on the CPU. Raises CorruptCheckpoint unless every byte is as written."""
     manifest = read_manifest(folder)
-    sampled = _tensors(read_file(folder, GENERATOR, manifest=manifest), GENERATOR)
     parts: dict[str, dict[str, Tensor]] = {
-        "generator": {}, "discriminator": {}, "generator_optimizer": {}, "discriminator_optimizer": {}, "sums": {}
-    }  # fmt: skip
+        "generator": {},
+        "discriminator": {},
+        "generator_optimizer": {},
+        "discriminator_optimizer": {},
+        "sums": {},
+    }
     for key, tensor in _tensors(read_file(folder, TRAINING, manifest=manifest), TRAINING).items():
         part, _, name = key.partition("/")
         if part not in parts:
             raise CorruptCheckpoint(f"{folder / TRAINING} holds the unknown part {part!r}")
         parts[part][name] = tensor
-    averages = manifest.spec.ema.half_life_images > 0
-    generator = parts.pop("generator") if averages else sampled
-    average = sampled if averages else None
-    state = State(spec=manifest.spec, position=manifest.position, generator=generator, average=average, **parts)
+    sampled = "average" if manifest.spec.ema.half_life_images > 0 else "generator"
+    parts[sampled] = _tensors(read_file(folder, GENERATOR, manifest=manifest), GENERATOR)
+    state = State(
+        spec=manifest.spec,
+        position=manifest.position,
+        generator=parts["generator"],
+        average=parts.get("average"),
+        discriminator=parts["discriminator"],
+        generator_optimizer=parts["generator_optimizer"],
+        discriminator_optimizer=parts["discriminator_optimizer"],
+        sums=parts["sums"],
+    )
     return Checkpoint(manifest, state)
 
 

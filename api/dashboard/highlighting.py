@@ -29,4 +29,4 @@ def json_html(value: object) -> Markup:
 
 
 def _on_one_line(flat: re.Match[str]) -> str:
-    return f"[{re.sub(r'\n *', ' ', flat[1])}]"
+    return "[" + re.sub(r"\n *", " ", flat[1]) + "]"

@@ -49,7 +49,8 @@ def series(db, job_id: str) -> dict[int, dict[str, float]]:
         rows = events.series(session, job_id=job_id, after_images=-1)
     assert len({images for images, _ in rows}) == len(rows)
     return {
-        images: {name: value for name, value in values.items() if name != "images_per_second"} for images, values in rows
+        images: {name: value for name, value in values.items() if name != "images_per_second"}
+        for images, values in rows
     }
 
 
@@ -72,7 +73,9 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
         kept = checkpoints.newest_first(session, job_id=job_id)
         told = [event.type for event in events.after(session, job_id=job_id, event_id=0, limit=1000)]
     assert [row.images_seen for row in kept] == [9_600, 6_400], "keep_latest is 2"
-    assert sorted(path.name for path in Artifacts(settings.artifacts_dir).path(f"jobs/{job_id}/checkpoints").iterdir()) == [
+    assert sorted(
+        path.name for path in Artifacts(settings.artifacts_dir).path(f"jobs/{job_id}/checkpoints").iterdir()
+    ) == [
         "000000000006400-1",
         "000000000009600-1",
     ]
@@ -80,9 +83,7 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
     assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}
 
 
-def test_a_killed_trainer_is_tried_again_and_the_result_is_the_same(
-    db, settings, supervise, submit, job_of, wait_for
-):
+def test_a_killed_trainer_is_tried_again_and_the_result_is_the_same(db, settings, supervise, submit, job_of, wait_for):
     spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
     undisturbed, disturbed = submit(spec), submit(spec)
     supervise(undisturbed)
@@ -116,7 +117,9 @@ def test_a_worker_that_shuts_down_loses_no_step(db, settings, supervise, submit,
         wait_for(trained_past(job_of, job_id, position.images_seen + 2_000))
         stop.set()
     with db.read() as session:
-        messages = [event.data.get("message", "") for event in events.after(session, job_id=job_id, event_id=0, limit=10**4)]
+        messages = [
+            event.data.get("message", "") for event in events.after(session, job_id=job_id, event_id=0, limit=10**4)
+        ]
     assert f"resumes at {position.images_seen:,} images" in " ".join(messages)
 
 
@@ -183,7 +186,11 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
     damaged.write_bytes(content)
     supervise(again)
     with db.read() as session:
-        told = [event.data["message"] for event in events.after(session, job_id=again, event_id=0, limit=100) if event.type == "log"]
+        told = [
+            event.data["message"]
+            for event in events.after(session, job_id=again, event_id=0, limit=100)
+            if event.type == "log"
+        ]
     assert any("damaged" in message for message in told)
     assert any("resumes at 6,400 images" in message for message in told)
     assert job_of(again).status == "succeeded"

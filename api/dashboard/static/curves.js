@@ -30,8 +30,9 @@ export class Curves {
     const columns = this.#columns();
     const style = getComputedStyle(document.documentElement);
     const colours = Array.from({ length: COLOURS }, (_, i) => style.getPropertyValue(`--series-${i + 1}`).trim());
-    for (const panel of panelsFor(new Map(columns.map((column) => [column.name, column])))) {
-      const shown = columns.filter((column) => column.name in panel.names);
+    const byName = new Map(columns.map((column) => [column.name, column]));
+    for (const panel of panelsFor(byName)) {
+      const shown = Object.keys(panel.names).flatMap((name) => byName.get(name) ?? []);
       const card = this.#card(panel);
       card.legend.replaceChildren(...shown.map((column, i) => legendItem(panel.names[column.name], column, i)));
       const traces = shown.map((column, i) => trace(panel, column, colours[i % COLOURS]));

@@ -20,12 +20,17 @@ const samples = new Samples(document.getElementById("samples"));
 const live = document.getElementById("live");
 const stream = new Stream(`${address}/events`, { after: page.last_event_id, onEvent: take, onState: showState });
 let refreshing = null;
+let arriving = null; // the ticks that come while the series is fetched
+let stale = false; // a resumed run goes over old ground, and overwrites its ticks without a word
 
 function take(event) {
-  if (event.type === "metrics") series.put(event.images_seen, event.data);
-  if (event.type === "evaluation") page.evaluations.push({ images_seen: event.images_seen, ...event.data });
-  if (event.type === "metrics" || event.type === "evaluation") draw();
+  if (event.type === "metrics") takeTick(event);
+  if (event.type === "evaluation") {
+    page.evaluations.push({ images_seen: event.images_seen, ...event.data });
+    draw();
+  }
   if (event.type === "checkpoint") samples.load();
+  if (event.type === "guard" || event.type === "state") stale = true;
   if (event.type === "state" && ENDED.has(event.data.status)) {
     stream.close();
     showState("ended");
@@ -34,6 +39,26 @@ function take(event) {
     refreshing = null;
     await refresh().catch((error) => console.warn("not refreshed:", error.message));
   }, REFRESH_MS);
+}
+
+function takeTick(tick) {
+  if (arriving) arriving.push(tick);
+  else if (stale) loadSeries();
+  else {
+    series.put(tick.images_seen, tick.data);
+    draw();
+  }
+}
+
+async function loadSeries() {
+  stale = false;
+  arriving = [];
+  const answer = await fetch(`${address}/metrics?points=${POINTS}`).catch(() => null);
+  if (answer?.ok) series.load(await answer.json());
+  else stale = true;
+  for (const tick of arriving) series.put(tick.images_seen, tick.data);
+  arriving = null;
+  if (series.images.length || page.evaluations.length) draw();
 }
 
 function draw() {
@@ -49,9 +74,7 @@ function showState(state) {
 async function begin() {
   install(document.getElementById("fault"));
   if ("ready" in document.getElementById("samples").dataset) samples.load();
-  const answer = await fetch(`${address}/metrics?points=${POINTS}`);
-  if (answer.ok) series.load(await answer.json());
-  if (series.images.length || page.evaluations.length) draw();
+  await loadSeries();
   if (!page.ended) stream.open();
   keepFresh(() => IDLE_MS);
 }

@@ -1,0 +1,51 @@
+"""A stack for as long as a block lasts: what the demo and the benchmarks work with."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from client.client import Client
+from client.errors import SaddleError, Unreachable
+from embedded.redis import free_port
+
+START_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def running(data_dir: Path) -> Iterator[Client]:
+    """The service in a process of its own on a free port, gone at the block's end. Raises SaddleError."""
+    port = free_port()  # whatever runs on the usual port is left alone
+    log = data_dir / "log" / "stack.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"SADDLE_PORT": str(port), "SADDLE_HOST": "127.0.0.1", "SADDLE_DATA_DIR": str(data_dir.absolute())}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "embedded.serve"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **settings},
+        )
+    try:
+        key = _await_ready(process, url=f"http://127.0.0.1:{port}", key_file=data_dir / "api-key", log=log)
+        with Client(f"http://127.0.0.1:{port}", key) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_ready(process: subprocess.Popen[bytes], *, url: str, key_file: Path, log: Path) -> str:
+    """The admin key, once everything answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SaddleError(f"the service ended at once: {log.read_text().strip().splitlines()[-1]}")
+        with contextlib.suppress(Unreachable), Client(url, "") as anybody:
+            if anybody.readiness().ready and key_file.is_file():
+                return key_file.read_text().strip()
+        time.sleep(0.2)
+    raise SaddleError(f"the service was not ready within {START_SECONDS:.0f} s; see {log}")

@@ -1,0 +1,198 @@
+"""The whole service as a user runs it: `python -m embedded.serve` and the client."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from client.client import Client
+from embedded.redis import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = {
+    "dataset": {"name": "digits"},
+    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
+    "batch_size": 32,
+    "checkpoint": {"every_images": 6_400},
+    "metrics": {"every_images": 640},
+    "precision": "fp32",
+}
+SHORT = TINY | {"budget": {"images": 12_800}}
+LONG = TINY | {"budget": {"images": 320_000}}
+
+
+class Stack:
+    """A running service and its processes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, data_dir: Path) -> None:
+        self.process = process
+        self.url = url
+        self.key_file = data_dir / "api-key"
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Those whose command line holds all the words."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                if all(any(word in part for part in process.cmdline()) for word in words):
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def kill(self, *words: str, but: str = "\0") -> None:
+        for process in self.processes(*words):
+            if not any(but in part for part in process.cmdline()):
+                process.kill()
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, "the service has ended"
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def client(self) -> Client:
+        return Client(self.url, self.key_file.read_text().strip())
+
+
+@contextmanager
+def serving(data_dir: Path, wait_for: Callable[..., object], **settings: str) -> Iterator[Stack]:
+    port = free_port()
+    environment = {
+        **os.environ,
+        "SADDLE_DATA_DIR": str(data_dir),
+        "SADDLE_PORT": str(port),
+        "SADDLE_LEASE_SECONDS": "5",
+        "SADDLE_HEARTBEAT_SECONDS": "1",
+        "SADDLE_CONTROL_SECONDS": "0.2",
+        "SADDLE_RECONCILE_SECONDS": "1",
+        "SADDLE_BACKOFF_SECONDS": "0.5",
+        "SADDLE_MIN_FREE_BYTES": "0",
+        "OMP_NUM_THREADS": "1",
+        **settings,
+    }
+    log = (data_dir / "test.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "embedded.serve"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    stack = Stack(process, f"http://127.0.0.1:{port}", data_dir)
+    try:
+        wait_for(stack.is_ready, seconds=60, what="ready")
+        yield stack
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(60)
+        log.close()
+        _, alive = psutil.wait_procs(family, timeout=5)
+        for orphan in alive:
+            orphan.kill()
+    print((data_dir / "test.log").read_text()[-5000:])
+    assert status == 0, "a stop that was asked for is no failure"
+    assert alive == [], "no process remains"
+
+
+@pytest.fixture(params=["embedded", "external"])
+def stack(request, tmp_path, wait_for) -> Iterator[Stack]:
+    """SQLite with the embedded Redis, and PostgreSQL with a Redis server beside it."""
+    settings = {}
+    if request.param == "external":
+        settings = {
+            "SADDLE_DATABASE_URL": request.getfixturevalue("postgres_url"),
+            "SADDLE_REDIS_URL": request.getfixturevalue("redis_url"),
+        }
+    with serving(tmp_path, wait_for, **settings) as running:
+        yield running
+
+
+def test_a_job_goes_the_whole_way_and_samples_are_the_same_bytes_after_a_restart(stack, wait_for):
+    with stack.client() as client:
+        posted = time.monotonic()
+        job = client.create_job(SHORT | {"name": "digits"})
+        waits, seen = [], []
+        for event in client.follow_events(job.id):
+            seen.append(event)
+            if event.type == "metrics" and not waits:
+                waits.append(time.monotonic() - posted)
+        assert [event.id for event in seen] == list(range(1, len(seen) + 1))
+        assert seen[-1].data["status"] == "succeeded"
+        ended = client.job(job.id)
+        assert ended.status == "succeeded"
+        assert ended.progress.images_seen == 12_800
+        ticks = client.metrics(job.id).images_seen
+        assert list(ticks) == [event.images_seen for event in seen if event.type == "metrics"]
+        grid = client.samples_png(job.id, count=10, seed=7)
+        assert grid.png.startswith(b"\x89PNG")
+        many = client.samples(job.id, count=100, seed=7, file_format="npz")
+        assert np.load(io.BytesIO(many))["images"].shape == (100, 8, 8, 1)
+        stack.kill("api.main", but="embedded.keep")
+        wait_for(lambda: not stack.is_ready(), what="the API's end")
+        wait_for(stack.is_ready, what="the API's return")
+        assert client.samples_png(job.id, count=10, seed=7) == grid
+        assert client.samples(job.id, count=100, seed=7, file_format="npz") == many
+        assert client.samples_png(job.id, count=10, seed=8).png != grid.png
+
+
+def test_a_job_survives_the_death_of_its_trainer_and_of_its_worker(stack, wait_for):
+    with stack.client() as client:
+        job_id = client.create_job(LONG).id
+
+        def past(images: int, *, attempt: int) -> bool:
+            job = client.job(job_id)
+            return job.attempt == attempt and job.progress.images_seen > images and job.latest_checkpoint is not None
+
+        wait_for(lambda: past(6_400, attempt=1), what="the first checkpoint")
+        stack.kill("worker.trainer")
+        wait_for(lambda: past(12_800, attempt=2), what="progress of the second attempt")
+        stack.kill("celery", but="embedded.keep")
+        wait_for(lambda: client.job(job_id).attempt == 3, seconds=40, what="the third attempt")
+        wait_for(lambda: client.job(job_id).has_ended, seconds=90, what="the end")
+        job = client.job(job_id)
+        assert job.status == "succeeded", job.reason
+        ticks = client.metrics(job_id).images_seen
+        spacing = np.diff([images for images in ticks if images >= 640 * 2])
+        assert set(spacing) == {640}, "the series has no gap and no repetition"
+        assert ticks[-1] == 320_000
+        ids = [event.id for event in client.past_events(job_id)]
+        assert ids == list(range(1, len(ids) + 1))
+
+
+def test_stopping_the_service_during_a_job_loses_nothing(tmp_path, wait_for):
+    with serving(tmp_path, wait_for) as stack, stack.client() as client:
+        job_id = client.create_job(LONG).id
+        wait_for(lambda: client.job(job_id).progress.images_seen > 2_000, what="progress")
+    with serving(tmp_path, wait_for) as stack, stack.client() as client:
+        job = client.job(job_id)
+        assert job.status in {"queued", "running"}
+        wait_for(lambda: client.job(job_id).attempt == 2, what="the second attempt")
+        client.cancel_job(job_id)
+        wait_for(lambda: client.job(job_id).status == "cancelled", seconds=10, what="the cancel")
+        assert client.job(job_id).latest_checkpoint
+        stops = [event.data for event in client.past_events(job_id) if event.type == "state"]
+        assert "worker_stopped" in [stop["reason"]["code"] for stop in stops if stop["reason"]]
+
+
+def test_a_second_stack_on_the_same_data_is_refused(tmp_path, wait_for):
+    with serving(tmp_path, wait_for):
+        second = subprocess.run(
+            [sys.executable, "-m", "embedded.serve"],
+            cwd=ROOT,
+            env={**os.environ, "SADDLE_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert second.returncode == 1
+    assert "running on" in second.stderr

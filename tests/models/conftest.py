@@ -1,0 +1,69 @@
+"""Small specs, datasets and runs for the library's tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models import data, presets, training
+from models.spec import TrainingSpec
+
+CPU = torch.device("cpu")
+TINY: dict[str, Any] = {
+    "dataset": {"kind": "builtin", "name": "digits"},
+    "architecture": {"latent_dim": 8, "generator_widths": [16, 16], "discriminator_widths": [16, 16]},
+    "batch_size": 32,
+    "budget": {"images": 64, "seconds": None},
+    "metrics": {"every_images": 128},
+    "checkpoint": {"every_images": 10**9},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from more, and lose much where the cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., TrainingSpec]:
+    """A spec of two small steps on the digits, with changes."""
+    return lambda **changes: presets.resolve(TINY | changes)
+
+
+@pytest.fixture(scope="session")
+def digits(tiny: Callable[..., TrainingSpec]) -> data.ImageData:
+    return data.load(tiny().dataset, folder=Path("/nonexistent"))
+
+
+@pytest.fixture(scope="session")
+def noise_garments() -> data.ImageData:
+    """10,000 images of Fashion-MNIST's shape that need no download."""
+    chance = np.random.default_rng(0)
+    images = chance.integers(0, 256, (10_000, 1, 28, 28), np.uint8)
+    return data.ImageData(images_NCHW=images, labels=np.zeros(10_000, np.int64))
+
+
+@pytest.fixture(scope="session")
+def events(digits: data.ImageData) -> Callable[..., list[training.Event]]:
+    """All events of a run on the digits."""
+
+    def run(spec: TrainingSpec, **how: Any) -> list[training.Event]:
+        return list(training.train(spec, dataset=digits, device=CPU, **how))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def state(tiny: Callable[..., TrainingSpec], events: Callable[..., list[training.Event]]) -> training.State:
+    """A state after two steps, with a tick under way."""
+    spec = tiny(budget={"images": 10**6, "seconds": None})
+    asked = iter(range(100))
+    run = events(spec, stop=lambda: next(asked) >= 2)
+    return [event.state for event in run if isinstance(event, training.CheckpointDue)][-1]
