@@ -23,7 +23,7 @@ BATCH = 500
 PING_SECONDS = 15
 LOOK_SECONDS = 5.0
 """A viewer that heard nothing for so long looks into the database: Redis may be away."""
-SSE = {"text/event-stream": {"schema": {"type": "string"}, "example": "id: 1\nevent: state\ndata: {…}\n\n"}}
+SSE = {"text/event-stream": {"example": "id: 1\nevent: state\ndata: {…}\n\n"}}
 AfterId = Annotated[int | None, Query(ge=0, le=2**53, description="Only events after this id")]
 
 

@@ -1,7 +1,7 @@
 """The command `python -m benchmarks.recipes`: trains a preset for so many seconds a seed and prints what came of it.
 
-The figures are Saddle's own, in the dataset's own features; `--samples FILE.npz` keeps the last seed's images for another
-judge, under the key `images`: N x H x W x C, uint8.
+The figures are Saddle's own, in the dataset's own features. `--samples FILE.npz` keeps the last seed's images for
+another judge, under the key `images`: N x H x W x C, uint8.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The exponential moving average of a generator."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models import spec as specs
 
@@ -17,7 +17,16 @@ def keep_share(ema: specs.Ema, *, images_seen: int, step_images: int) -> float:
 
 @torch.no_grad()
 def update(average: nn.Module, current: nn.Module, *, keep: float) -> None:
-    """Moves the average's parameters towards the current ones; buffers, such as batch statistics, are copied."""
-    torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - keep)
-    for kept, buffer in zip(average.buffers(), current.buffers(), strict=True):
-        kept.copy_(buffer)
+    """Moves the average's parameters and batch statistics towards the current ones; counters are copied.
+
+    Statistics are averaged like the weights that they describe: the newest ones would not fit the averaged weights.
+    """
+    kept: list[Tensor] = list(average.parameters())
+    moved: list[Tensor] = list(current.parameters())
+    for buffer, newer in zip(average.buffers(), current.buffers(), strict=True):
+        if buffer.is_floating_point():
+            kept.append(buffer)
+            moved.append(newer)
+        else:
+            buffer.copy_(newer)
+    torch._foreach_lerp_(kept, moved, 1 - keep)

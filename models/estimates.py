@@ -29,7 +29,10 @@ class Estimate:
 
 
 def estimate(spec: specs.TrainingSpec) -> Estimate:
-    """Exact parameter counts, and costs good to about a factor of two. Allocates nothing: networks on the meta device."""
+    """Exact parameter counts, and costs good to about a factor of two.
+
+    Nothing is allocated, however large the networks: they are built on the meta device.
+    """
     with torch.device("meta"):
         networks = architectures.build(spec)
         latents = torch.empty(2, spec.architecture.latent_dim)

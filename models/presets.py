@@ -111,8 +111,8 @@ def _robust(facts: catalog.DatasetFacts) -> dict[str, Any]:
             },
             "loss": {"kind": "relativistic_paired"},
             "penalties": [
-                {"kind": "r1", "weight": 1.0, "every_steps": 8},
-                {"kind": "r2", "weight": 1.0, "every_steps": 8},
+                {"kind": "r1", "weight": 1.0, "every_steps": 16},
+                {"kind": "r2", "weight": 1.0, "every_steps": 16},
             ],
             "generator_optimizer": adam,
             "discriminator_optimizer": adam,

@@ -13,7 +13,6 @@ from PIL import Image
 
 from api.app import create_app
 from api.services import Estimate, SampleRequest, Services
-from embedded.redis import free_port
 from models import presets
 from store import checkpoints, jobs, keys, workers
 from store.artifacts import Artifacts
@@ -122,7 +121,7 @@ class Installation:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, database_url: str, redis_url: str) -> Iterator[Installation]:
+def serving(folder: Path, *, database_url: str, redis_url: str, port: int) -> Iterator[Installation]:
     settings = Settings(data_dir=folder, database_url=database_url, redis_url=redis_url)
     queue = Queue(settings.redis)
     database = Database(settings.database, deliver=queue.deliver)
@@ -135,7 +134,6 @@ def serving(folder: Path, *, database_url: str, redis_url: str) -> Iterator[Inst
     )
     with database.write() as session:
         _, key = keys.create(session, tenant=keys.DEFAULT_TENANT, name="browser", role="admin")
-    port = free_port()
     # Streams stay open as long as a browser looks: the server must not wait for them.
     config = uvicorn.Config(
         create_app(services), host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1

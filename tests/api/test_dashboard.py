@@ -182,12 +182,12 @@ def test_an_empty_list_says_how_to_begin(browser):
 
 
 def test_the_list_shows_the_tenants_jobs_newest_first(browser, services):
-    make_job(services, name="first")
-    make_job(services, name="hidden", tenant="others")
-    make_job(services, name="second", preset="article", dataset={"name": "digits"})
+    make_job(services, name="elder")
+    make_job(services, name="not-theirs", tenant="others")
+    make_job(services, name="younger", preset="article", dataset={"name": "digits"})
     page = browser.get("/").text
-    assert page.index("second") < page.index("first")
-    assert "hidden" not in page
+    assert page.index("younger") < page.index("elder")
+    assert "not-theirs" not in page
     for text in ("article", "digits", "robust", "fashion-mnist", 'data-status="queued"'):
         assert text in page
 

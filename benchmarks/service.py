@@ -1,0 +1,119 @@
+"""What the service costs: training through it against training without it, and how soon clients get their answers.
+
+Direct and served runs alternate, so that both see the same machine.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from client.client import Client
+from client.schemas import Job
+from embedded import stack
+from models import data, presets, training
+from store.settings import Settings
+
+ROUNDS = 3
+SPEC: dict[str, Any] = {
+    "budget": {"images": 250_000},
+    "checkpoint": {"every_images": 100_000},
+    "evaluation": {"metrics": []},
+}
+FETCHES = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. `raw`: every measurement that the median was taken of."""
+
+    figure: str
+    measured: float
+    reference: float | None
+    bound: str
+    remark: str
+    raw: list[float]
+
+
+def measure() -> list[Row]:
+    direct: list[float] = []
+    served: list[float] = []
+    first_metric: list[float] = []
+    first_png: list[float] = []
+    cached_png: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder)
+        (data_dir / "datasets").symlink_to(Settings().datasets_dir.absolute())
+        with stack.running(data_dir) as client:
+            for number in range(ROUNDS):
+                direct.append(_direct_in_a_process())
+                job, waited = _serve(client)
+                served.append(_seconds_of_training(client, job))
+                first_metric.append(waited)
+                first_png.append(_fetch(client, job, seed=number))
+                cached_png += [_fetch(client, job, seed=number) for _ in range(FETCHES)]
+                print(f"round {number + 1}: direct {direct[-1]:.1f} s, served {served[-1]:.1f} s", flush=True)
+    ratio = statistics.median(after / before for before, after in zip(direct, served, strict=True))
+    images = SPEC["budget"]["images"]
+    rounds = f"median of {ROUNDS} alternating pairs, {images:,} images each"
+    return [
+        Row("training seconds, served / direct", ratio, 1.0, "<= 1.05", rounds, served),
+        _median("images/s, served", [images / seconds for seconds in served], "-", images / statistics.median(direct)),
+        _median("POST to first metric, s", first_metric, "<= 6", None),
+        _median("samples.png from a new checkpoint, ms", [1000 * s for s in first_png], "<= 300", None),
+        _median("samples.png cached, ms", [1000 * s for s in cached_png], "<= 25", None),
+    ]
+
+
+def _median(figure: str, raw: list[float], bound: str, reference: float | None) -> Row:
+    return Row(figure, statistics.median(raw), reference, bound, f"median of {len(raw)}", raw)
+
+
+def _direct_in_a_process() -> float:
+    """Seconds of the bare loop, in a fresh process as the service's trainer is one."""
+    command = [sys.executable, "-m", "benchmarks.service"]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _direct() -> float:
+    spec = presets.resolve(SPEC)
+    dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    began = time.monotonic()
+    for event in training.train(spec, dataset=dataset, device=device):
+        assert not isinstance(event, training.Repaired)
+    return time.monotonic() - began
+
+
+def _serve(client: Client) -> tuple[Job, float]:
+    """A job trained to its end, and the seconds from its POST to its first metric."""
+    posted = time.monotonic()
+    job = client.create_job(SPEC)
+    waited = 0.0
+    for event in client.follow_events(job.id):
+        if event.type == "metrics" and not waited:
+            waited = time.monotonic() - posted
+    return client.job(job.id), waited
+
+
+def _seconds_of_training(client: Client, job: Job) -> float:
+    """From the trainer's first word, said just before its loop begins, to the job's end; checkpoints included."""
+    events = list(client.past_events(job.id))
+    began = next(event.at for event in events if event.type == "log")
+    return (events[-1].at - began).total_seconds()
+
+
+def _fetch(client: Client, job: Job, *, seed: int) -> float:
+    began = time.perf_counter()
+    client.samples_png(job.id, count=64, seed=seed)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    print(_direct())

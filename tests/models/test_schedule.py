@@ -1,0 +1,46 @@
+"""What is due when does not depend on where a run was cut."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import schedule
+from models.spec import Budget, TrainingSpec
+
+
+@given(every=st.integers(1, 1000), cuts=st.lists(st.integers(0, 5000), min_size=1, max_size=20))
+def test_every_multiple_is_crossed_exactly_once_however_the_way_is_cut(every: int, cuts: list[int]) -> None:
+    places = sorted({0, 5000, *cuts})
+    steps = list(pairwise(places))
+    crossed = [after for before, after in steps if schedule.crosses(every, before=before, after=after)]
+    expected = {min(place for place in places if place >= multiple) for multiple in range(every, 5001, every)}
+    assert crossed == sorted(expected)
+
+
+@given(interval=st.integers(1, 10_000), turns=st.integers(1, 5))
+def test_ticks_are_never_further_apart_than_the_interval(
+    tiny: Callable[..., TrainingSpec], interval: int, turns: int
+) -> None:
+    spec = tiny(metrics={"every_images": interval}, discriminator_steps=turns)
+    step = 32 * turns
+    places = [seen for seen in range(step, 20_000, step) if schedule.tick_is_due(spec, before=seen - step, after=seen)]
+    assert places[0] == step
+    assert all(after - before < interval + step for before, after in pairwise(places))
+
+
+def test_the_end_makes_everything_due_and_a_stop_a_checkpoint(tiny: Callable[..., TrainingSpec]) -> None:
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"})
+    everything = {"tick", "evaluation", "checkpoint"}
+    assert schedule.due(spec, before=96, after=128 + 32, ended="budget_images") == everything
+    assert schedule.due(spec, before=160, after=192, ended="stopped") == {"checkpoint"}
+    assert schedule.due(spec, before=160, after=192, ended=None) == set()
+
+
+def test_the_budget_ends_at_whichever_comes_first() -> None:
+    budget = Budget(images=100, seconds=5.0)
+    assert schedule.spent(budget, 99, 4.9) is None
+    assert schedule.spent(budget, 100, 0.0) == "budget_images"
+    assert schedule.spent(budget, 0, 5.0) == "budget_seconds"
+    assert schedule.spent(Budget(images=None, seconds=5.0), 10**12, 1.0) is None

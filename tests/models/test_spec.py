@@ -1,0 +1,178 @@
+"""The spec: what presets resolve to, what is refused, and with which words."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from models import catalog, presets
+from models.spec import TrainingSpec
+
+GOLDEN = Path(__file__).with_name("golden")
+DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
+CASES = [(preset, dataset) for preset in presets.REGISTRY for dataset in catalog.BUILTIN]
+
+
+def refusal(part: dict[str, Any]) -> str:
+    """The messages and places of what is wrong with a part."""
+    with pytest.raises(ValidationError) as caught:
+        presets.resolve(part)
+    return "\n".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in caught.value.errors())
+
+
+@pytest.mark.parametrize(("preset", "dataset"), CASES)
+def test_presets_resolve_to_the_golden_specs(preset: str, dataset: str) -> None:
+    """A change of a recipe must be meant: change the file with it."""
+    spec = presets.resolve({"preset": preset, "dataset": {"kind": "builtin", "name": dataset}})
+    golden = json.loads((GOLDEN / f"{preset}-{dataset}.json").read_text())
+    assert spec.model_dump(mode="json") == golden
+    assert TrainingSpec.model_validate_json(json.dumps(golden), strict=True) == spec
+
+
+def test_there_is_a_golden_spec_for_every_preset_and_dataset_and_no_other() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {f"{preset}-{dataset}" for preset, dataset in CASES}
+
+
+def test_an_empty_part_is_the_default_preset_on_the_default_dataset() -> None:
+    spec = presets.resolve({})
+    assert (spec.preset, spec.dataset.name) == ("robust", "fashion-mnist")
+
+
+def test_the_article_preset_is_the_article() -> None:
+    spec = presets.resolve({"preset": "article"})
+    assert spec.architecture.kind == "mlp"
+    assert spec.architecture.generator_widths == (128, 256, 512, 1024)
+    assert spec.architecture.discriminator_widths == (512, 256)
+    assert spec.architecture.latent_dim == 100
+    assert spec.generator_optimizer == spec.discriminator_optimizer
+    assert (spec.generator_optimizer.lr, spec.generator_optimizer.betas) == (2e-4, (0.5, 0.999))
+    assert (spec.batch_size, spec.discriminator_steps) == (128, 1)
+    assert spec.budget.images == 1000 * 60_000
+
+
+def test_an_object_of_the_same_kind_is_laid_over_the_presets() -> None:
+    spec = presets.resolve({"architecture": {"latent_dim": 5}, "generator_optimizer": {"lr": 0.5}})
+    base = presets.resolve({})
+    assert spec.architecture == base.architecture.model_copy(update={"latent_dim": 5})
+    assert spec.generator_optimizer.betas == base.generator_optimizer.betas
+    assert spec.discriminator_optimizer == base.discriminator_optimizer
+
+
+def test_an_object_of_another_kind_replaces_the_presets() -> None:
+    spec = presets.resolve({"architecture": {"kind": "dcgan"}})
+    assert spec.architecture.kind == "dcgan"
+    assert spec.architecture.latent_dim == 100
+
+
+def test_a_list_replaces_the_presets() -> None:
+    spec = presets.resolve({"penalties": [{"kind": "r1"}]})
+    assert [penalty.kind for penalty in spec.penalties] == ["r1"]
+    assert spec.penalties[0].every_steps == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            {"dataset": {"kind": "builtin", "name": "digits", "resolution": 28}},
+            "digits is 8x8: set dataset.resolution to 8 or leave it out",
+        ),
+        (DIGITS | {"batch_size": 1798}, "batch_size 1798 is larger than digits (1797 images): use at most 1797"),
+        (
+            {"budget": {"images": 100}},
+            "budget.images 100 is less than one batch of 128: raise the budget or lower batch_size",
+        ),
+        ({"budget": {"images": None}}, "give at least one of budget.images and budget.seconds"),
+        (
+            {"penalties": [{"kind": "r1"}, {"kind": "r1"}]},
+            "penalty r1 is listed 2 times: list each kind once",
+        ),
+        ({"evaluation": {"metrics": ["fid", "fid"]}}, "name each metric once"),
+        (
+            DIGITS | {"evaluation": {"metrics": ["fid"]}},
+            "digits has no feature extractor for fid: set evaluation.metrics to []",
+        ),
+        ({"name": "a\u202eb"}, "must not contain the control character U+202E"),
+        ({"name": "a\0b"}, "must not contain the control character U+0000"),
+        ({"preset": "nonesuch"}, "must be one of robust, article"),
+        ({"preset": ["robust"]}, "must be one of robust, article"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_work_is_refused_with_what_to_do(part: dict[str, Any], message: str) -> None:
+    assert message in refusal(part)
+
+
+def test_dcgan_on_a_resolution_that_does_not_halve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.BUILTIN, "digits", replace(catalog.DIGITS, resolution=27))
+    part = DIGITS | {"architecture": {"kind": "dcgan"}}
+    assert "use architecture mlp for digits" in refusal(part)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"batch_size": 10**9},
+        {"batch_size": "128"},
+        {"batch_size": True},
+        {"batch_size": 1},
+        {"discriminator_steps": -1},
+        {"architecture": {"generator_widths": [8] * 10_000}},
+        {"architecture": {"generator_widths": []}},
+        {"architecture": {"kind": "os.system"}},
+        {"generator_optimizer": {"lr": float("nan")}},
+        {"generator_optimizer": {"lr": float("inf")}},
+        {"generator_optimizer": {"betas": [0.5, 1.0]}},
+        {"ema": {"half_life_images": -1}},
+        {"seed": -1},
+        {"seed": 2**53},
+        {"tenant": "other"},
+        {"dataset": {"kind": "builtin", "name": "../../etc/passwd"}},
+        {"dataset": {"kind": "builtin", "name": "fashion-mnist", "url": "http://example.com"}},
+        {"dataset": 7},
+        {"loss": "hinge"},
+        {"metadata": {"k": "v" * 501}},
+        {"budget": {"seconds": 0}},
+    ],
+    ids=str,
+)
+def test_hostile_values_are_refused(part: dict[str, Any]) -> None:
+    assert refusal(part)
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        presets.resolve({}).batch_size = 2  # type: ignore[misc]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(field=st.sampled_from(sorted(TrainingSpec.model_fields)), value=JSON)
+def test_any_value_anywhere_is_taken_or_refused_and_never_breaks_anything(field: str, value: Any) -> None:
+    try:
+        spec = presets.resolve({field: value})
+    except ValidationError:
+        return
+    assert TrainingSpec.model_validate_json(spec.model_dump_json(), strict=True) == spec
+
+
+def test_spec_and_presets_import_without_torch() -> None:
+    code = "import sys; from models import presets, advice; presets.resolve({}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_data_imports_without_torch() -> None:
+    code = "import sys; from models import data; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
