@@ -17,7 +17,11 @@ def index(who: Reader) -> Page[DatasetOut]:
     return Page(data=[_out(facts) for facts in catalog.BUILTIN.values()], has_more=False, next=None)
 
 
-@router.get("/{dataset_id}", response_model=DatasetOut, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY))
+@router.get(
+    "/{dataset_id}",
+    response_model=DatasetOut,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
 def show(who: Reader, dataset_id: str) -> DatasetOut:
     if dataset_id not in catalog.BUILTIN:
         raise not_found(f"no dataset {dataset_id!r}: there are {', '.join(catalog.BUILTIN)}")

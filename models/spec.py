@@ -266,8 +266,8 @@ class TrainingSpec(Spec):
     def _batch_fits_the_dataset(self) -> Self:
         if self.batch_size > self.dataset.facts.images:
             raise ValueError(
-                f"batch_size {self.batch_size} is larger than {self.dataset.name} ({self.dataset.facts.images} images): "
-                f"use at most {self.dataset.facts.images}"
+                f"batch_size {self.batch_size} is larger than {self.dataset.name}: use at most "
+                f"{self.dataset.facts.images}, the number of its images"
             )
         return self
 

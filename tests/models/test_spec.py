@@ -84,7 +84,10 @@ def test_a_list_replaces_the_presets() -> None:
             {"dataset": {"kind": "builtin", "name": "digits", "resolution": 28}},
             "digits is 8x8: set dataset.resolution to 8 or leave it out",
         ),
-        (DIGITS | {"batch_size": 1798}, "batch_size 1798 is larger than digits (1797 images): use at most 1797"),
+        (
+            DIGITS | {"batch_size": 1798},
+            "batch_size 1798 is larger than digits: use at most 1797, the number of its images",
+        ),
         (
             {"budget": {"images": 100}},
             "budget.images 100 is less than one batch of 128: raise the budget or lower batch_size",
