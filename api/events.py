@@ -24,7 +24,7 @@ PING_SECONDS = 15
 LOOK_SECONDS = 5.0
 """A viewer that heard nothing for so long looks into the database: Redis may be away."""
 SSE = {"text/event-stream": {"example": "id: 1\nevent: state\ndata: {…}\n\n"}}
-AfterId = Annotated[int | None, Query(ge=0, le=2**53, description="Only events after this id")]
+AfterId = Annotated[int, Query(ge=0, le=2**53, description="Only events after this id")]
 
 
 @router.get(
@@ -40,13 +40,14 @@ async def follow(
     services: Using,
     who: Reader,
     job_id: JobId,
-    after: AfterId = None,
+    after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="Of the list")] = 100,
     last_event_id: Annotated[str | None, Header(description="Go on after this event; what a browser sends")] = None,
 ) -> Response:
     """Oldest first. The stream sends the history, then goes on live, and ends when the job has ended."""
     job = await run_in_threadpool(_job, services, job_id, who.tenant)
-    start = after if after is not None else _event_id(last_event_id, newest=job.last_event_id)
+    # A browser that reconnects repeats the address that it began with and adds the header.
+    start = max(after, _event_id(last_event_id, newest=job.last_event_id))
     if "application/json" in request.headers.get("accept", ""):
         rows = await run_in_threadpool(_after, services, job_id, start, limit + 1)
         shown = [EventOut.of(row) for row in rows[:limit]]

@@ -11,6 +11,9 @@ from threading import Thread
 
 PR_SET_PDEATHSIG = 1
 TAIL_LINES = 40
+OPENMP = {"GOMP_SPINCOUNT": "10000"}
+"""How long the trainer's threads spin while they wait for each other. With libgomp's default training all but stops
+when another process wants the same cores; see docs/experiments.md."""
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -26,7 +29,9 @@ class Child:
     """A process in a group of its own, of which the last lines on standard error are kept."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=OPENMP | os.environ
+        )
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()

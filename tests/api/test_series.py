@@ -67,6 +67,13 @@ def test_a_reconnect_goes_on_after_the_last_event(client, runner, job_id):
     assert read_stream(client, job_id, **{"Last-Event-ID": "10"})[0] == [11, 12, 13]
 
 
+def test_a_browser_that_reconnects_goes_on_where_it_was_not_where_it_began(client, runner, job_id):
+    runner.end(job_id)
+    with client.stream("GET", f"/v1/jobs/{job_id}/events?after=5", headers={"Last-Event-ID": "11"}) as answer:
+        ids = [line for line in answer.iter_lines() if line.startswith("id:")]
+    assert ids == ["id: 12", "id: 13"]
+
+
 @pytest.mark.parametrize("claimed", ["-1", "abc", "9" * 400, "1e5", "0x10"])
 def test_an_absurd_last_event_id_replays_within_bounds(client, runner, job_id, claimed):
     runner.end(job_id)
