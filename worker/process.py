@@ -11,7 +11,7 @@ from threading import Thread
 
 PR_SET_PDEATHSIG = 1
 TAIL_LINES = 40
-OPENMP = {"GOMP_SPINCOUNT": "10000"}
+OPENMP = {"GOMP_SPINCOUNT": "30000"}
 """How long the trainer's threads spin while they wait for each other. With libgomp's default training all but stops
 when another process wants the same cores; see docs/experiments.md."""
 
