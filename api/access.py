@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
@@ -121,7 +122,7 @@ def _bearer(request: Request) -> str | None:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
-def _requiring(role: str):  # type: ignore[no-untyped-def]
+def _requiring(role: str) -> Callable[[Principal], Principal]:
     def check(who: Annotated[Principal, Depends(principal)]) -> Principal:
         if not who.may(role):
             raise Problem(HTTPStatus.FORBIDDEN, f"this needs a key with the role {role}; yours is {who.role}")
