@@ -1,5 +1,6 @@
 """The whole service as a user runs it: `python -m embedded.serve` and the client."""
 
+import contextlib
 import io
 import os
 import signal
@@ -39,20 +40,17 @@ class Stack:
         self.url = url
         self.key_file = data_dir / "api-key"
 
-    def processes(self, *words: str) -> list[psutil.Process]:
-        """Those whose command line holds all the words."""
-        found = []
+    def kill(self, word: str, *, but: str = "\0") -> None:
+        """SIGKILL to every process with the first word in its command line and not the second."""
+        doomed = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                if all(any(word in part for part in process.cmdline()) for word in words):
-                    found.append(process)
-            except psutil.NoSuchProcess:
-                continue
-        return found
-
-    def kill(self, *words: str, but: str = "\0") -> None:
-        for process in self.processes(*words):
-            if not any(but in part for part in process.cmdline()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
+                line = " ".join(process.cmdline())
+                if word in line and but not in line:
+                    doomed.append(process)
+        assert doomed, f"no process {word}"
+        for process in doomed:  # one's death may be another's: a worker takes its trainer along
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def is_ready(self) -> bool:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -36,11 +36,12 @@ def in_background(supervise, job_id: str, **options) -> Iterator[threading.Threa
 
 
 def trainers() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and "worker.trainer" in process.cmdline()
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
+            if "worker.trainer" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def series(db, job_id: str) -> dict[int, dict[str, float]]:
