@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+from worker import process
+
 LOOK_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -44,10 +46,8 @@ def keep(launcher_pid: int, command: list[str]) -> int:
 def _wait(child: subprocess.Popen[bytes], *, launcher_pid: int, stopping: list[int]) -> int:
     asked_at: float | None = None
     while True:
-        try:
-            return child.wait(timeout=LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
+        if (status := process.wait(child, seconds=LOOK_SECONDS)) is not None:
+            return status
         if asked_at is None and (stopping or not _is_alive(launcher_pid)):
             # honcho and a terminal signal the whole group: the command has that signal already, and a second one
             # would cut its orderly end short.
