@@ -1,13 +1,15 @@
 """/v1/datasets: what can be trained on."""
 
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from api.access import Reader
-from api.errors import documented, not_found
+from api.access import Reader, Using
+from api.errors import Problem, documented, not_found
 from api.schemas import DatasetOut, Page
-from models import catalog
+from models import catalog, data, pictures
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -23,9 +25,40 @@ def index(who: Reader) -> Page[DatasetOut]:
     responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 def show(who: Reader, dataset_id: str) -> DatasetOut:
+    return _out(_facts(dataset_id))
+
+
+@router.get(
+    "/{dataset_id}/preview.png",
+    response_class=Response,
+    responses={
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
+        200: {
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "Its first 64 images, or a scatter of its first 4,096 points",
+        },
+    },
+)
+def preview(services: Using, who: Reader, dataset_id: str) -> Response:
+    """What the data look like."""
+    facts = _facts(dataset_id)
+    try:
+        content = _preview_png(facts.name, services.settings.datasets_dir)
+    except data.DatasetError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@cache
+def _preview_png(name: str, folder: Path) -> bytes:
+    """Kept: the built-in datasets do not change. Raises data.DatasetError."""
+    return pictures.png(pictures.preview_HWC(data.BUILTIN[name](folder=folder, split="train")))
+
+
+def _facts(dataset_id: str) -> catalog.DatasetFacts:
     if dataset_id not in catalog.BUILTIN:
         raise not_found(f"no dataset {dataset_id!r}: there are {', '.join(catalog.BUILTIN)}")
-    return _out(catalog.BUILTIN[dataset_id])
+    return catalog.BUILTIN[dataset_id]
 
 
 def _out(facts: catalog.DatasetFacts) -> DatasetOut:
@@ -36,4 +69,5 @@ def _out(facts: catalog.DatasetFacts) -> DatasetOut:
         channels=facts.channels,
         images=facts.images,
         classes=list(facts.classes),
+        modes=facts.modes,
     )

@@ -68,12 +68,15 @@ def _build(app: FastAPI) -> dict[str, Any]:
 
 
 def _optional(schema: Any) -> Any:
-    """The schema of a part of what this schema describes: nothing but a `kind` is required."""
+    """The schema of a part of what this schema describes: nothing is required, and without its `kind` an object may be
+    a part of several.
+    """
     if isinstance(schema, dict):
-        slim = {key: _optional(value) for key, value in schema.items() if key != "required"}
-        if "kind" in schema.get("properties", {}):
-            slim["required"] = ["kind"]
-        return slim
+        return {
+            "anyOf" if key == "oneOf" else key: _optional(value)
+            for key, value in schema.items()
+            if key not in {"required", "discriminator"}
+        }
     if isinstance(schema, list):
         return [_optional(item) for item in schema]
     return schema

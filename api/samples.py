@@ -13,6 +13,7 @@ from api.access import Reader, Using
 from api.errors import Problem, documented, invalid, not_found
 from api.jobs import JobId
 from api.services import CorruptCheckpoint, SampleRequest, Services
+from models.spec import TrainingSpec
 from store import checkpoints, ids, jobs, tables
 
 log = structlog.get_logger()
@@ -28,7 +29,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 Seed = Annotated[int, Query(ge=0, le=2**53 - 1)]
 Which = Annotated[str, Query(pattern=f"^(latest|best|ckpt_{ids.PATTERN})$", description="latest, best or an id")]
-Label = Annotated[int | None, Query(ge=0, le=10_000, description="A class, for a conditional model")]
+Label = Annotated[int | None, Query(ge=0, le=10_000, description="The class, of a conditional model; without: in turn")]
 Truncation = Annotated[float, Query(gt=0, le=1, description="Scales the latents: less variety, more typical images")]
 
 
@@ -37,7 +38,7 @@ Truncation = Annotated[float, Query(gt=0, le=1, description="Scales the latents:
     response_class=Response,
     responses={
         **FAULTS,
-        200: {"content": {"image/png": BINARY}, "description": "A grid", "headers": HEADERS},
+        200: {"content": {"image/png": BINARY}, "description": "A grid; of points: a scatter", "headers": HEADERS},
         304: {"description": "If-None-Match names this very picture"},
     },
 )
@@ -53,8 +54,8 @@ def grid(
     label: Label = None,
     truncation: Truncation = 1.0,
 ) -> Response:
-    """A grid of samples as a PNG."""
-    wanted = SampleRequest(count=count, seed=seed, truncation=truncation)
+    """A grid of samples as a PNG; of points a scatter, of 4,096 at least."""
+    wanted = SampleRequest(count=count, seed=seed, truncation=truncation, label=label)
     across = min(columns or _square(count), count)
 
     def draw(row: tables.Checkpoint, folder: Path) -> bytes:
@@ -71,7 +72,7 @@ def grid(
         **FAULTS,
         200: {
             "content": {"application/zip": BINARY, "application/octet-stream": BINARY},
-            "description": "npz: uint8 array `images`, N x H x W x C. zip: one PNG an image",
+            "description": "npz: array `images`, uint8 N x H x W x C; points: float32 N x 1 x 1 x 2. zip: PNGs",
             "headers": HEADERS,
         },
         304: {"description": "If-None-Match names these very images"},
@@ -90,25 +91,30 @@ def many(
     truncation: Truncation = 1.0,
 ) -> Response:
     """Many samples in one file."""
-    wanted = SampleRequest(count=count, seed=seed, truncation=truncation)
+    wanted = SampleRequest(count=count, seed=seed, truncation=truncation, label=label)
     make = services.sampler.images_npz if format == "npz" else services.sampler.images_zip
 
     def draw(row: tables.Checkpoint, folder: Path) -> bytes:
         return make(row.id, folder, wanted)
 
-    candidates = _candidates(services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label)
+    candidates = _candidates(
+        services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label, pictures=format == "zip"
+    )
     media_type = "application/octet-stream" if format == "npz" else "application/zip"
     return _answer(request, services, candidates, draw, media_type=media_type, what=f"{wanted}{format}")
 
 
 def _candidates(
-    services: Services, *, job_id: str, tenant: str, which: str, label: int | None
+    services: Services, *, job_id: str, tenant: str, which: str, label: int | None, pictures: bool = False
 ) -> list[tables.Checkpoint]:
-    """The checkpoints that may serve, in order of preference."""
+    """The checkpoints that may serve, in order of preference. `pictures`: whether images of pixels are wanted."""
     with services.database.read() as session:
         job = jobs.get(session, job_id=job_id, tenant=tenant)
+        spec = TrainingSpec.model_validate(job.spec)
         if label is not None:
-            raise invalid("query/label", "this model is unconditional: leave label out")
+            _check(label, spec)
+        if pictures and spec.dataset.facts.holds_points:
+            raise invalid("query/format", "points have no pictures: use npz")
         rows = checkpoints.newest_first(session, job_id=job_id)
         if which.startswith("ckpt_"):
             return [checkpoints.get(session, job_id=job_id, checkpoint_id=which)]
@@ -120,6 +126,14 @@ def _candidates(
         headers = {"Retry-After": str(RETRY_SECONDS)}
         raise Problem(HTTPStatus.CONFLICT, f"job {job_id} has no checkpoint yet: try again", headers=headers)
     return rows
+
+
+def _check(label: int, spec: TrainingSpec) -> None:
+    classes = len(spec.dataset.facts.classes)
+    if not spec.labels:
+        raise invalid("query/label", "this model is unconditional: leave label out")
+    if label >= classes:
+        raise invalid("query/label", f"{spec.dataset.name} has {classes} classes: use at most {classes - 1}")
 
 
 def _answer(

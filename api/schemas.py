@@ -200,6 +200,8 @@ class DatasetOut(Answer):
     channels: int
     images: int
     classes: list[str]
+    modes: int | None
+    """How many separate modes the metric `modes` counts; null: not known."""
 
 
 def instant(seconds: float) -> datetime:

@@ -17,11 +17,13 @@ class CorruptCheckpoint(Exception):
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """Image i is a function of (checkpoint, seed, i, truncation) alone."""
+    """Image i is a function of (checkpoint, seed, i, truncation, label) alone."""
 
     count: int
     seed: int
     truncation: float
+    label: int | None = None
+    """A class of the model's; None: an unconditional model's image, or of class i modulo the number of classes."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ class Sampler(Protocol):
     """Draws from checkpoints. A protocol, so that the API is tested without torch."""
 
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
-        """Raises CorruptCheckpoint."""
+        """A grid, or a scatter of that many points or more. Raises CorruptCheckpoint."""
 
     def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """`images`: uint8, N x H x W x C. Raises CorruptCheckpoint."""
+        """`images`: uint8, N x H x W x C; points float32, N x 1 x 1 x 2. Raises CorruptCheckpoint."""
 
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """One PNG an image. Raises CorruptCheckpoint."""
+        """One PNG an image; not for points. Raises CorruptCheckpoint."""
 
     def estimate(self, spec: TrainingSpec) -> Estimate: ...
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from api.services import CorruptCheckpoint, Estimate, SampleRequest
-from models import checkpoint, estimates, sampling
+from models import checkpoint, estimates, pictures, sampling
+from models.data import Stored
 from models.spec import TrainingSpec
 
 T = TypeVar("T")
@@ -52,8 +53,11 @@ class TorchSampler:
 
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
         def draw() -> bytes:
-            images = self._images(checkpoint_id, folder, request)
-            return sampling.png(sampling.grid_HWC(images, columns=columns), texts=_texts(checkpoint_id))
+            generator = self._generator(checkpoint_id, folder)
+            points = generator.spec.dataset.facts.holds_points
+            count = max(request.count, pictures.SCATTER_POINTS) if points else request.count
+            images = _draw(generator, request, count=count)
+            return pictures.png(pictures.picture_HWC(images, columns=columns), texts=_texts(checkpoint_id))
 
         return self._grids.get((checkpoint_id, request, columns), draw)
 
@@ -66,9 +70,10 @@ class TorchSampler:
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # a PNG is compressed already
             for place, image in enumerate(self._images(checkpoint_id, folder, request)):
+                assert image.dtype == np.uint8, "points have no pictures"
                 # A fixed time: the same samples give the same bytes.
                 entry = zipfile.ZipInfo(f"{place:05d}.png", date_time=(1980, 1, 1, 0, 0, 0))
-                archive.writestr(entry, sampling.png(image, texts=_texts(checkpoint_id)))
+                archive.writestr(entry, pictures.png(image, texts=_texts(checkpoint_id)))
         return file.getvalue()
 
     def estimate(self, spec: TrainingSpec) -> Estimate:
@@ -80,12 +85,20 @@ class TorchSampler:
             memory_bytes=found.memory_bytes,
         )
 
-    def _images(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> np.ndarray:
+    def _images(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> Stored:
+        return _draw(self._generator(checkpoint_id, folder), request, count=request.count)
+
+    def _generator(self, checkpoint_id: str, folder: Path) -> sampling.LoadedGenerator:
         try:
-            generator = self._generators.get(checkpoint_id, lambda: sampling.load(folder, device=self._device))
+            return self._generators.get(checkpoint_id, lambda: sampling.load(folder, device=self._device))
         except (checkpoint.CorruptCheckpoint, FileNotFoundError) as error:
             raise CorruptCheckpoint(str(error)) from error
-        return sampling.images_NHWC(generator, seed=request.seed, count=request.count, truncation=request.truncation)
+
+
+def _draw(generator: sampling.LoadedGenerator, request: SampleRequest, *, count: int) -> Stored:
+    return sampling.images_NHWC(
+        generator, seed=request.seed, count=count, truncation=request.truncation, label=request.label
+    )
 
 
 def _texts(checkpoint_id: str) -> dict[str, str]:

@@ -51,6 +51,8 @@ class State:
     discriminator_optimizer: Tensors
     sums: Tensors
     """The running sums of the tick under way."""
+    memory: Tensors
+    """What penalties and augmentations remember."""
 
     @property
     def sampled(self) -> Tensors:
@@ -65,6 +67,7 @@ class State:
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
             "sums": self.sums,
+            "memory": self.memory,
         }
         return parts if self.average is None else parts | {"average": self.average}
 
@@ -136,6 +139,7 @@ def read(folder: Path) -> Checkpoint:
         "generator_optimizer": {},
         "discriminator_optimizer": {},
         "sums": {},
+        "memory": {},
     }
     for key, tensor in _tensors(read_file(folder, TRAINING, manifest=manifest), TRAINING).items():
         part, _, name = key.partition("/")
@@ -153,6 +157,7 @@ def read(folder: Path) -> Checkpoint:
         generator_optimizer=parts["generator_optimizer"],
         discriminator_optimizer=parts["discriminator_optimizer"],
         sums=parts["sums"],
+        memory=parts["memory"],
     )
     return Checkpoint(manifest, state)
 

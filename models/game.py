@@ -1,12 +1,12 @@
 """The game: the two networks of a run, the generator's average and the optimizers, as one state that can be kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models import architectures, checkpoint, ema, optimizers, placement
+from models import architectures, checkpoint, ema, optimizers, placement, rates
 from models import spec as specs
 from models.meter import Meter
 from models.position import Position
@@ -33,7 +33,15 @@ class Game:
         )
         self.judges_images_alone = not any(isinstance(part, _BatchNorm) for part in self.discriminator.modules())
         self.meter = Meter()
+        self.memory: dict[str, Tensor] = {}
+        """What penalties and augmentations remember between steps, as small tensors on the device."""
         self.device = device
+        self.fast_generator: Callable[..., Tensor] = self.generator
+        self.fast_discriminator: Callable[..., Tensor] = self.discriminator
+        """The same networks, compiled if the spec says so; compiled ones cannot be differentiated twice."""
+        if spec.compile:
+            self.fast_generator = torch.compile(self.generator)
+            self.fast_discriminator = torch.compile(self.discriminator)
 
     def start(self, state: checkpoint.State | None) -> Position:
         """Restores a state, if there is one, and returns its position; else the beginning's."""
@@ -42,10 +50,18 @@ class Game:
         self.restore(state)
         return state.position
 
-    def set_learning_rates(self, factor: float) -> None:
-        """Sets both to the spec's times the factor."""
-        optimizers.set_learning_rate(self.generator_optimizer, self.spec.generator_optimizer.lr * factor)
-        optimizers.set_learning_rate(self.discriminator_optimizer, self.spec.discriminator_optimizer.lr * factor)
+    def set_learning_rates(self, position: Position, *, fraction: float) -> None:
+        """Sets both to what the spec, its schedules and the guard make of them for the step that follows a position.
+
+        `fraction`: the share of the budget that will be spent after that step.
+        """
+        seen = position.images_seen + self.spec.batch_size
+        for optimizer, wish in (
+            (self.generator_optimizer, self.spec.generator_optimizer),
+            (self.discriminator_optimizer, self.spec.discriminator_optimizer),
+        ):
+            factor = rates.factor(wish.schedule, fraction=fraction, images_seen=seen)
+            optimizers.set_learning_rate(optimizer, wish.lr * factor * position.learning_rate_factor)
 
     def learning_rates(self) -> dict[str, float]:
         """Under their metrics' names."""
@@ -53,11 +69,6 @@ class Game:
             "lr_g": optimizers.learning_rate(self.generator_optimizer),
             "lr_d": optimizers.learning_rate(self.discriminator_optimizer),
         }
-
-    def latents(self, chance: torch.Generator) -> Tensor:
-        """A batch of noise: N x latent_dim."""
-        shape = self.spec.batch_size, self.spec.architecture.latent_dim
-        return torch.randn(shape, device=self.device, generator=chance)
 
     def sampled(self) -> nn.Module:
         """The generator that samples are drawn from."""
@@ -76,6 +87,7 @@ class Game:
             *optimizers.state(self.generator_optimizer).values(),
             *optimizers.state(self.discriminator_optimizer).values(),
             *self.meter.sums.values(),
+            *self.memory.values(),
         ]
 
     def update_average(self, *, images_seen: int, step_images: int) -> None:
@@ -94,6 +106,7 @@ class Game:
             generator_optimizer=_copies(optimizers.state(self.generator_optimizer)),
             discriminator_optimizer=_copies(optimizers.state(self.discriminator_optimizer)),
             sums=_copies(self.meter.sums),
+            memory=_copies(self.memory),
         )
 
     def restore(self, state: checkpoint.State) -> None:
@@ -108,6 +121,7 @@ class Game:
         optimizers.restore(self.generator_optimizer, state.generator_optimizer)
         optimizers.restore(self.discriminator_optimizer, state.discriminator_optimizer)
         self.meter.restore(state.sums, state.position.summed, device=self.device)
+        self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in state.memory.items()}
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from models import catalog
+from models import catalog, recipes
 from models.spec import TrainingSpec
 
 DEFAULT = "robust"
@@ -66,73 +66,22 @@ def _common(facts: catalog.DatasetFacts) -> dict[str, Any]:
     return {
         "name": None,
         "dataset": {"kind": "builtin", "name": facts.name, "resolution": facts.resolution},
+        "labels": False,
         "discriminator_steps": 1,
+        "accumulation_steps": 1,
         "augment": {"kind": "flip" if facts.flips_natural else "none"},
         "precision": "auto",
+        "compile": False,
         "seed": 0,
         "checkpoint": {"every_images": 100_000, "keep_latest": 2, "keep_best": 1},
         "evaluation": {
             "every_images": 400_000,
-            "metrics": ["fid", "precision_recall"] if facts.features else [],
+            "metrics": [*(["fid", "precision_recall"] if facts.features else []), *(["modes"] if facts.modes else [])],
             "samples": 5_000,
         },
         "metrics": {"every_images": 8_192},
         "guard": {"kind": "repair"},
         "metadata": {},
-    }
-
-
-def _article(facts: catalog.DatasetFacts) -> dict[str, Any]:
-    adam = {"kind": "adam", "lr": 2e-4, "betas": [0.5, 0.999]}
-    return {
-        "architecture": {"kind": "mlp"},
-        "loss": {"kind": "non_saturating"},
-        "penalties": [],
-        "generator_optimizer": adam,
-        "discriminator_optimizer": adam,
-        "batch_size": 128,
-        "budget": {"images": 1000 * facts.images, "seconds": None},
-        "ema": {"half_life_images": 0},
-        "guard": {"kind": "off"},
-    }
-
-
-def _robust(facts: catalog.DatasetFacts) -> dict[str, Any]:
-    if facts.resolution <= 28 and facts.channels == 1:
-        adam = {"kind": "adam", "lr": 1e-3, "betas": [0.0, 0.95]}
-        return {
-            "architecture": {
-                "kind": "mlp",
-                "latent_dim": 64,
-                "generator_widths": [512, 512, 512],
-                "discriminator_widths": [512, 512, 512],
-                "generator_norm": "batch",
-                "activation": "leaky_relu",
-            },
-            "loss": {"kind": "relativistic_paired"},
-            "penalties": [
-                {"kind": "r1", "weight": 1.0, "every_steps": 16},
-                {"kind": "r2", "weight": 1.0, "every_steps": 16},
-            ],
-            "generator_optimizer": adam,
-            "discriminator_optimizer": adam,
-            "batch_size": 128,
-            "budget": {"images": 2_000_000, "seconds": None},
-            "ema": {"half_life_images": 20_000},
-        }
-    adam = {"kind": "adam", "lr": 4e-4, "betas": [0.0, 0.95]}
-    return {
-        "architecture": {"kind": "dcgan", "latent_dim": 100, "channels": 64},
-        "loss": {"kind": "relativistic_paired"},
-        "penalties": [
-            {"kind": "r1", "weight": 2.0, "every_steps": 8},
-            {"kind": "r2", "weight": 2.0, "every_steps": 8},
-        ],
-        "generator_optimizer": adam,
-        "discriminator_optimizer": adam,
-        "batch_size": 64,
-        "budget": {"images": 10_000_000, "seconds": None},
-        "ema": {"half_life_images": 20_000},
     }
 
 
@@ -142,14 +91,43 @@ REGISTRY: dict[str, Preset] = {
         Preset(
             "robust",
             "The default: relativistic paired loss with zero-centred penalties on both sides, weight averaging and the "
-            "repairing guard. A fully connected pair for small grey images, a DCGAN for the rest.",
-            _robust,
+            "repairing guard. A fully connected pair for small images, a DCGAN for the rest.",
+            recipes.robust,
         ),
         Preset(
             "article",
             "The survey's recipe with its misprinted losses corrected: a plain fully connected GAN without penalty, "
             "averaging or guard. For comparison: it is what the robust recipe is robust against.",
-            _article,
+            recipes.article,
+        ),
+        Preset(
+            "dcgan",
+            "Radford et al. 2016 as published: strided convolutions, batch norm on both sides, no penalty. For "
+            "comparison, and where its samples are known.",
+            recipes.dcgan,
+        ),
+        Preset(
+            "wgan_gp",
+            "Gulrajani et al. 2017 as published: Wasserstein loss, gradient penalty, five discriminator steps a round. "
+            "Slow and steady; its loss falls as images get better.",
+            recipes.wgan_gp,
+        ),
+        Preset(
+            "sngan",
+            "Miyato et al. 2018 as published: residual blocks, spectral norm, hinge loss. For GPUs.",
+            recipes.sngan,
+        ),
+        Preset(
+            "r3gan",
+            "Huang et al. 2024: ResNeXt blocks without normalisation, relativistic paired loss, R1 and R2. The best "
+            "images where there is a GPU and time.",
+            recipes.r3gan,
+        ),
+        Preset(
+            "vae",
+            "A variational autoencoder with the robust preset's generator: the comparison, not a GAN. Never collapses, "
+            "draws blurred images.",
+            recipes.vae,
         ),
     )
 }

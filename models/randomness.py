@@ -6,7 +6,19 @@ from typing import Literal
 
 import torch
 
-Purpose = Literal["weights", "order", "latents", "augment", "evaluation", "samples"]
+Purpose = Literal[
+    "weights",
+    "order",
+    "latents",
+    "augment",
+    "augment_real",
+    "augment_fake",
+    "augment_generator",
+    "penalty",
+    "posterior",
+    "evaluation",
+    "samples",
+]
 
 
 def derive(seed: int, *, purpose: Purpose, at: int, salt: int = 0) -> int:

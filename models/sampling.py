@@ -1,25 +1,19 @@
 """Sampling: images from a checkpoint's generator, by seed and index."""
 
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from models import architectures, checkpoint, pixels, placement, randomness
+from models.data import Stored
 from models.spec import TrainingSpec
 
 CHUNK = 64
 """Images are made so many at a time, however few are asked for: kernels round differently for other sizes."""
-COMPRESSION = 1
-"""zlib's level; 1 is its fastest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,56 +38,60 @@ def load(folder: Path, *, device: torch.device) -> LoadedGenerator:
 
 @torch.inference_mode()
 def images_NHWC(
-    generator: LoadedGenerator, *, seed: int, count: int, start: int = 0, truncation: float = 1.0
-) -> NDArray[np.uint8]:
-    """The images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C.
+    generator: LoadedGenerator,
+    *,
+    seed: int,
+    count: int,
+    start: int = 0,
+    truncation: float = 1.0,
+    label: int | None = None,
+) -> Stored:
+    """The images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
 
-    An image depends on the checkpoint, the seed and its index alone, to the bit, whatever else is asked for with it.
-    `truncation` scales the latents: below 1 images vary less and are more typical.
+    An image depends on the checkpoint, the seed, its index and the label alone, to the bit, whatever else is asked for
+    with it. `truncation` scales the latents: below 1 images vary less and are more typical. `label` is the class of all
+    images; without one a conditional generator's images take the classes in turn, by index.
+
+    Raises ValueError for a label that the generator does not know.
     """
+    _check(label, spec=generator.spec)
     first, end = start // CHUNK, -(-(start + count) // CHUNK)
-    chunks = [_chunk_NHWC(generator, seed=seed, number=number, truncation=truncation) for number in range(first, end)]
+    chunks = [
+        _chunk_NHWC(generator, seed=seed, number=number, truncation=truncation, label=label)
+        for number in range(first, end)
+    ]
     if not chunks:
-        return np.empty((0, *_image_HWC(generator)), np.uint8)
+        return _none_NHWC(generator.spec)
     return np.concatenate(chunks)[start - first * CHUNK :][:count]
 
 
-def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncation: float) -> NDArray[np.uint8]:
+def _check(label: int | None, *, spec: TrainingSpec) -> None:
+    classes = len(spec.dataset.facts.classes)
+    if label is not None and not spec.labels:
+        raise ValueError("the model is unconditional: it takes no label")
+    if label is not None and not 0 <= label < classes:
+        raise ValueError(f"label {label} is none of {spec.dataset.name}'s {classes} classes: use 0 to {classes - 1}")
+
+
+def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncation: float, label: int | None) -> Stored:
+    spec = generator.spec
     chance = torch.Generator().manual_seed(randomness.derive(seed, purpose="samples", at=number))
-    latents = torch.randn(CHUNK, generator.spec.architecture.latent_dim, generator=chance).to(generator.device)
-    images_NCHW: Tensor = pixels.to_uint8(generator.module(latents * truncation))
-    array: NDArray[np.uint8] = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
+    latents = torch.randn(CHUNK, spec.architecture.latent_dim, generator=chance).to(generator.device)
+    labels = _labels(spec, number=number, label=label).to(generator.device) if spec.labels else None
+    images_NCHW = pixels.to_stored(
+        generator.module(latents * truncation, labels), points=spec.dataset.facts.holds_points
+    )
+    array: Stored = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
     return array
 
 
-def _image_HWC(generator: LoadedGenerator) -> tuple[int, int, int]:
-    channels, height, width = architectures.image_CHW(generator.spec)
-    return height, width, channels
+def _labels(spec: TrainingSpec, *, number: int, label: int | None) -> Tensor:
+    if label is not None:
+        return torch.full((CHUNK,), label)
+    return torch.arange(number * CHUNK, (number + 1) * CHUNK) % len(spec.dataset.facts.classes)
 
 
-def grid_HWC(
-    images_NHWC: NDArray[np.uint8], *, columns: int, scale: int = 1, border_pixels: int = 0
-) -> NDArray[np.uint8]:
-    """The images in rows of so many, each pixel drawn as scale x scale; free cells and borders are black."""
-    count, height, width, channels = images_NHWC.shape
-    rows = -(-count // columns)
-    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:count] = images_NHWC
-    cells = cells.repeat(scale, axis=1).repeat(scale, axis=2)
-    cells = np.pad(cells, ((0, 0), *((0, border_pixels),) * 2, (0, 0)))
-    grid = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
-    grid = grid.reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
-    # The last row's and column's borders would only be a margin on two sides.
-    return grid[: grid.shape[0] - border_pixels, : grid.shape[1] - border_pixels]
-
-
-def png(image_HWC: NDArray[np.uint8], *, texts: Mapping[str, str] | None = None) -> bytes:
-    """One grey or RGB image; equal input, equal bytes. `texts` become text chunks, e.g. Software."""
-    chunks = PngInfo()
-    for key, value in (texts or {}).items():
-        chunks.add_text(key, value)
-    grey = image_HWC.shape[2] == 1
-    picture = Image.fromarray(np.ascontiguousarray(image_HWC[:, :, 0] if grey else image_HWC))
-    file = io.BytesIO()
-    picture.save(file, "png", compress_level=COMPRESSION, pnginfo=chunks)
-    return file.getvalue()
+def _none_NHWC(spec: TrainingSpec) -> Stored:
+    channels, height, width = architectures.image_CHW(spec)
+    shape = 0, height, width, channels
+    return np.empty(shape, np.float32) if spec.dataset.facts.holds_points else np.empty(shape, np.uint8)

@@ -7,18 +7,28 @@ from typing import TypeAlias
 
 import torch
 
-from models import augment, checkpoint, evaluators, guard, rounds, schedule
+from models import checkpoint, evaluators, guard, rates, rounds, schedule
 from models import spec as specs
-from models.batches import Batches
 from models.checkpoint import State
 from models.data import ImageData
+from models.deals import Dealer
 from models.game import Game
 from models.guard import Diverged
 from models.position import Position
-from models.randomness import Chance
 from models.schedule import Ending
 
-__all__ = ["CheckpointDue", "Diverged", "Evaluated", "Event", "Finished", "Repaired", "State", "Tick", "train"]
+__all__ = [
+    "CheckpointDue",
+    "Compiled",
+    "Diverged",
+    "Evaluated",
+    "Event",
+    "Finished",
+    "Repaired",
+    "State",
+    "Tick",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,14 @@ class CheckpointDue:
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """The networks have been compiled, within the first step; its seconds are part of the budget."""
+
+    images_seen: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Repaired:
     """The guard has taken the run back to `details["back_to_images"]` images seen."""
 
@@ -63,7 +81,7 @@ class Finished:
     reason: Ending
 
 
-Event: TypeAlias = Tick | Evaluated | CheckpointDue | Repaired | Finished
+Event: TypeAlias = Tick | Compiled | Evaluated | CheckpointDue | Repaired | Finished
 
 
 def never() -> bool:
@@ -92,28 +110,28 @@ def train(
         yield Finished(position.images_seen, spent)
         return
 
-    batches = Batches(dataset, device=device, seed=spec.seed, batch_size=spec.batch_size)
-    chance = Chance.on(device, seed=spec.seed)
+    dealer = Dealer(spec, dataset, device=device)
     rules = rounds.Rules.of(spec, device=device)
-    augmented = augment.REGISTRY[spec.augment.kind]
-    game.set_learning_rates(position.learning_rate_factor)
+    play = rounds.method(spec)
     good = game.state(position)
+    compiles = spec.compile
     clock.start_lap(position.images_seen)
     while True:
-        before = seen = position.images_seen
-        for turn in reversed(range(spec.discriminator_steps)):
-            # Batch
-            real_NCHW = augmented(batches.at(seen), chance.at("augment", seen, salt=position.salt))
-            latents = game.latents(chance.at("latents", seen, salt=position.salt))
-            # Discriminator; the generator learns from the last turn's fakes.
-            fake_NCHW = rounds.generate(game, rules, latents, learning=turn == 0)
-            rounds.discriminator_step(game, rules, real_NCHW, fake_NCHW, number=seen // spec.batch_size)
-            seen += spec.batch_size
-        # Generator
-        rounds.generator_step(game, rules, real_NCHW, fake_NCHW)
+        # Deal
+        before = position.images_seen
+        deals = dealer.round(before, salt=position.salt)
+        seen = before + len(deals) * spec.batch_size
+        # Learn
+        began = clock.seconds()
+        game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=seen, seconds=began))
+        shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
         position = position.model_copy(update={"images_seen": seen, "training_seconds": clock.seconds()})
+        if compiles:
+            compiles = False
+            yield Compiled(seen, position.training_seconds - began)
+            clock.start_lap(seen)
 
         # Tick, and what else is due here
         spent = schedule.spent(spec.budget, seen, position.training_seconds)
@@ -124,12 +142,11 @@ def train(
         if (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
             failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
             game.restore(good)
-            game.set_learning_rates(position.learning_rate_factor)
             yield _repaired(failure, failed=failed, position=position)
             clock.start_lap(position.images_seen)
             continue
         if "tick" in due:
-            game.meter.add({"diversity": rounds.diversity(real_NCHW, fake_NCHW)})
+            game.meter.add({"diversity": rounds.diversity(shown)})
             values = game.meter.means() | {"images_per_second": clock.images_per_second(seen)} | game.learning_rates()
             game.meter.reset()
             yield Tick(seen, values)

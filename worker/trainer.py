@@ -62,6 +62,8 @@ class Trainer:
                     self._tick(event, seconds_trained=seconds_trained)
                 case training.CheckpointDue():
                     self._save(event)
+                case training.Compiled():
+                    self._event("log", images_seen=event.images_seen, message=f"compiled in {event.seconds:.0f} s")
                 case training.Evaluated():
                     self.quality = (event.images_seen, event.values)
                     self._event("evaluation", images_seen=event.images_seen, **event.values)

@@ -8,7 +8,7 @@ from torch import nn
 
 from models import randomness
 from models import spec as specs
-from models.architectures import dcgan, mlp
+from models.architectures import dcgan, mlp, r3gan, resnet, vae
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,14 @@ class Networks:
     generator: nn.Module
     """N x latent_dim normal noise -> images_NCHW in [-1, 1]."""
     discriminator: nn.Module
-    """images_NCHW in [-1, 1] -> N logits."""
+    """images_NCHW in [-1, 1] -> N logits; of a vae the encoder, -> N x 2 latent_dim.
+
+    Both take N labels, int64, as a second argument if and only if the spec has them told the classes.
+    """
 
 
 class Maker(Protocol):
-    def __call__(self, spec: Any, /, *, image_CHW: tuple[int, int, int]) -> nn.Module: ...
+    def __call__(self, spec: Any, /, *, image_CHW: tuple[int, int, int], classes: int) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,12 @@ class Architecture:
 def build(spec: specs.TrainingSpec) -> Networks:
     """Both networks on the CPU, their weights a function of the spec's seed; the process's own chance is untouched."""
     architecture = REGISTRY[spec.architecture.kind]
+    shape, number = image_CHW(spec), classes(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(spec.seed, purpose="weights", at=0))
         return Networks(
-            generator=architecture.generator(spec.architecture, image_CHW=image_CHW(spec)),
-            discriminator=architecture.discriminator(spec.architecture, image_CHW=image_CHW(spec)),
+            generator=architecture.generator(spec.architecture, image_CHW=shape, classes=number),
+            discriminator=architecture.discriminator(spec.architecture, image_CHW=shape, classes=number),
         )
 
 
@@ -46,7 +50,15 @@ def image_CHW(spec: specs.TrainingSpec) -> tuple[int, int, int]:
     return spec.dataset.facts.channels, resolution, resolution
 
 
+def classes(spec: specs.TrainingSpec) -> int:
+    """How many classes the networks are told apart; 0 where they are told none."""
+    return len(spec.dataset.facts.classes) if spec.labels else 0
+
+
 REGISTRY: dict[str, Architecture] = {
     "mlp": Architecture(mlp.Generator, mlp.Discriminator),
     "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
+    "resnet": Architecture(resnet.Generator, resnet.Discriminator),
+    "r3gan": Architecture(r3gan.Generator, r3gan.Discriminator),
+    "vae": Architecture(vae.generator, vae.Encoder),
 }

@@ -3,65 +3,83 @@
 from torch import Tensor, nn
 
 from models import spec as specs
+from models.architectures import layers
 
 # Radford et al. 2016, section 4, initialise from a normal distribution with this deviation.
 _DEVIATION = 0.02
 
 
 class Generator(nn.Module):
-    """N x latent_dim noise -> images_NCHW in [-1, 1]; the feature maps halve as the resolution doubles."""
+    """N x latent_dim noise, and N labels where there are classes -> images_NCHW in [-1, 1].
 
-    def __init__(self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int]) -> None:
+    The feature maps halve as the resolution doubles. Batch norms are told the class; without them the latents are.
+    """
+
+    def __init__(self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        halvings, base_resolution = _shape(image_CHW)
-        widths = [spec.channels << level for level in reversed(range(halvings))]
+        levels, base_resolution = layers.pyramid(image_CHW)
+        widths = [spec.channels << level for level in reversed(range(levels))]
         batch_norm = spec.generator_norm == "batch"
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (spec.latent_dim, 1, 1)),
-            nn.ConvTranspose2d(spec.latent_dim, widths[0], base_resolution, bias=not batch_norm),
+        self.classes = classes
+        self.latents = layers.ClassedLatents(spec.latent_dim, classes=0 if batch_norm else classes)
+        stack: list[nn.Module] = [
+            nn.Unflatten(1, (self.latents.width, 1, 1)),
+            nn.ConvTranspose2d(self.latents.width, widths[0], base_resolution, bias=not batch_norm),
         ]
         for index, width in enumerate(widths):
-            layers += [nn.BatchNorm2d(width)] if batch_norm else []
-            layers.append(nn.ReLU())
-            last = index == halvings - 1
+            stack += [layers.ClassedBatchNorm2d(width, classes=classes)] if batch_norm else []
+            stack.append(nn.ReLU())
+            last = index == levels - 1
             width_out = image_CHW[0] if last else widths[index + 1]
-            layers.append(nn.ConvTranspose2d(width, width_out, 4, 2, 1, bias=last or not batch_norm))
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+            stack.append(nn.ConvTranspose2d(width, width_out, 4, 2, 1, bias=last or not batch_norm))
+        self.layers = nn.Sequential(*stack, nn.Tanh())
         self.apply(_initialise)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        images_NCHW: Tensor = self.layers(latents)
-        return images_NCHW
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        assert (labels is None) == (self.classes == 0)
+        return layers.run(self.layers, self.latents(latents, labels), labels)
 
 
 class Discriminator(nn.Module):
-    """images_NCHW in [-1, 1] -> N logits; the feature maps double as the resolution halves."""
+    """images_NCHW in [-1, 1], and N labels where there are classes -> N logits, or N x outputs for more than one.
 
-    def __init__(self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int]) -> None:
+    The feature maps double as the resolution halves.
+    """
+
+    def __init__(
+        self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int], classes: int, outputs: int = 1
+    ) -> None:
         super().__init__()
-        halvings, base_resolution = _shape(image_CHW)
-        widths = [spec.channels << level for level in range(halvings)]
-        layers: list[nn.Module] = []
+        assert outputs == 1 or classes == 0, "a class is judged by one logit"
+        levels, base_resolution = layers.pyramid(image_CHW)
+        widths = [spec.channels << level for level in range(levels)]
+        self.classes = classes
+        stack: list[nn.Module] = []
         for index, width in enumerate(widths):
             # No norm on the first layer: Radford et al. 2016, section 3.
             batch_norm = spec.discriminator_norm == "batch" and index > 0
             width_in = widths[index - 1] if index else image_CHW[0]
-            layers.append(nn.Conv2d(width_in, width, 4, 2, 1, bias=not batch_norm))
-            layers += [nn.BatchNorm2d(width)] if batch_norm else []
-            layers.append(nn.LeakyReLU(0.2))
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, base_resolution), nn.Flatten())
+            stack.append(nn.Conv2d(width_in, width, 4, 2, 1, bias=not batch_norm))
+            stack += [nn.BatchNorm2d(width)] if batch_norm else []
+            stack.append(nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(*stack, nn.Conv2d(widths[-1], outputs, base_resolution), nn.Flatten())
+        self.projection = layers.Projection(widths[-1], classes=classes)
         self.apply(_initialise)
+        if spec.discriminator_norm == "spectral":
+            layers.normalise_spectrally(self)
 
-    def forward(self, images_NCHW: Tensor) -> Tensor:
-        logits: Tensor = self.layers(images_NCHW)
-        return logits.squeeze(1)
-
-
-def _shape(image_CHW: tuple[int, int, int]) -> tuple[int, int]:
-    """How often the resolution halves, and where it arrives."""
-    halvings = specs.dcgan_halvings(image_CHW[1])
-    assert halvings is not None, "the spec refuses such resolutions"
-    return halvings, image_CHW[1] >> halvings
+    def forward(self, images_NCHW: Tensor, labels: Tensor | None = None) -> Tensor:
+        assert (labels is None) == (self.classes == 0)
+        *trunk, head, flatten = self.layers
+        features_NCHW = images_NCHW
+        for layer in trunk:
+            features_NCHW = layer(features_NCHW)
+        logits: Tensor = flatten(head(features_NCHW)).squeeze(1)
+        if labels is None:
+            return logits
+        # The projection sees the sum over all places, as in Miyato & Koyama 2018.
+        projected: Tensor = self.projection(logits, features_NCHW.sum((2, 3)), labels)
+        return projected
 
 
 def _initialise(module: nn.Module) -> None:
@@ -69,5 +87,7 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, _DEVIATION)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    elif isinstance(module, layers.ClassedBatchNorm2d) and module.gains is not None:
+        nn.init.normal_(module.gains, 1.0, _DEVIATION)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, _DEVIATION)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from models import spec
-from models.data import digits, fashion_mnist
+from models.data import digits, fashion_mnist, points, stacked_fashion
 from models.data.errors import DatasetCorrupt, DatasetError, DatasetMissing
-from models.data.images import ImageData
+from models.data.images import ImageData, Stored
 
-__all__ = ["BUILTIN", "REGISTRY", "DatasetCorrupt", "DatasetError", "DatasetMissing", "ImageData", "load"]
+__all__ = ["BUILTIN", "REGISTRY", "DatasetCorrupt", "DatasetError", "DatasetMissing", "ImageData", "Stored", "load"]
 
 Split = Literal["train", "test"]
 
@@ -30,5 +30,11 @@ def _builtin(dataset: spec.BuiltinDataset, folder: Path, split: Split) -> ImageD
     return BUILTIN[dataset.name](folder=folder, split=split)
 
 
-BUILTIN: dict[str, Loader] = {"fashion-mnist": fashion_mnist.load, "digits": digits.load}
+BUILTIN: dict[str, Loader] = {
+    "fashion-mnist": fashion_mnist.load,
+    "digits": digits.load,
+    "ring": points.RING.load,
+    "grid": points.GRID.load,
+    "stacked-fashion": stacked_fashion.load,
+}
 REGISTRY: dict[str, Callable[[spec.BuiltinDataset, Path, Split], ImageData]] = {"builtin": _builtin}

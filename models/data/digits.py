@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from models.data.images import ImageData
 
@@ -18,6 +17,9 @@ def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
     The splits overlap: the set is too small to give any of it away. `folder` is not looked at.
     """
     del folder
+    # Here, for it brings scipy: 80 MB that the API, which knows all datasets, can do without.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)

@@ -3,24 +3,34 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Stored: TypeAlias = NDArray[np.uint8 | np.float32]
+"""Images as they are kept outside networks: uint8 pixels 0..255 of pictures, float32 coordinates -1..1 of points."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """Square images and their classes, on the host.
 
-    Shapes: `images_NCHW` uint8, N images of C channels (1 grey, 3 RGB), H == W pixels; `labels` int64, N class numbers.
+    Shapes: `images_NCHW`, N images of C channels (1 grey, 3 RGB; 2 the coordinates of a point, which is 1x1), H == W
+    pixels; `labels` int64, N class numbers.
     """
 
-    images_NCHW: NDArray[np.uint8]
+    images_NCHW: Stored
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        assert self.images_NCHW.dtype == np.uint8
         assert self.images_NCHW.ndim == 4
+        assert self.images_NCHW.shape[2] == self.images_NCHW.shape[3]
+        if self.images_NCHW.dtype != np.uint8:
+            assert self.images_NCHW.dtype == np.float32
+            assert self.images_NCHW.shape[1:] == (2, 1, 1)
+            assert np.abs(self.images_NCHW).max() <= 1
+        assert self.labels.dtype == np.int64
         assert self.labels.shape == (len(self.images_NCHW),)
 
     def __len__(self) -> int:
@@ -28,8 +38,9 @@ class ImageData:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of shape, pixels and labels, in hexadecimal: equal content, equal digest."""
-        content = hashlib.sha256(repr(self.images_NCHW.shape).encode())
+        """SHA-256 of shape, kind, content and labels, in hexadecimal: equal data, equal digest."""
+        kind = "" if self.images_NCHW.dtype == np.uint8 else " points"
+        content = hashlib.sha256(f"{self.images_NCHW.shape!r}{kind}".encode())
         content.update(np.ascontiguousarray(self.images_NCHW).data)
         content.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return content.hexdigest()

@@ -1,6 +1,7 @@
 """Quality figures by name, and the evaluation of a generator against a dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +10,16 @@ from models import pixels, randomness
 from models import spec as specs
 from models.data import ImageData
 from models.evaluators import garments
+from models.evaluators.comparison import REAL_IMAGES, Comparison
 from models.evaluators.fid import fid
+from models.evaluators.modes import modes
 from models.evaluators.precision_recall import precision_recall
 
-REAL_IMAGES = 10_000
-"""Fakes are compared with so many of the dataset's images, its first."""
+__all__ = ["FEATURES", "METRICS", "REAL_IMAGES", "Comparison", "evaluate"]
+
 CHUNK = 500
 
-_real_features: dict[tuple[str, str, torch.device], Tensor] = {}
+Metric = Callable[[Comparison], dict[str, float]]
 
 
 @torch.no_grad()
@@ -25,33 +28,59 @@ def evaluate(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageDa
 
     `fid`, `precision` and `recall` are measured in the features of the dataset's own extractor, over
     `spec.evaluation.samples` fakes and 10,000 real images. Not comparable with figures in Inception features.
+    `modes`, `high_quality` and `kl`: see `evaluators.modes`.
     """
-    name = spec.dataset.facts.features
-    assert name is not None, "the spec refuses metrics where there is no extractor"
+    if not spec.evaluation.metrics:
+        return {}
+    with _in_evaluation_mode(generator):
+        fake_NCHW = _sample(generator, spec=spec, dataset=dataset)
+    comparison = Comparison(spec.dataset.facts, dataset, fake_NCHW)
+    return {key: value for metric in spec.evaluation.metrics for key, value in METRICS[metric](comparison).items()}
+
+
+@contextmanager
+def _in_evaluation_mode(generator: nn.Module) -> Iterator[None]:
+    was_training = [part for part in generator.modules() if part.training]
+    generator.eval()
+    try:
+        yield
+    finally:
+        for part in was_training:
+            part.training = True
+
+
+def _sample(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageData) -> Tensor:
+    """images_NCHW as they are stored: pixels quantised as a viewer would see them.
+
+    A conditional generator is told classes as frequent as the dataset's.
+    """
     device = next(generator.parameters()).device
-    real = _real(name, dataset, device)
-    was_training = generator.training
-    fake = FEATURES[name](_sample(generator.eval(), spec, device))
-    generator.train(was_training)
-    return {key: value for metric in spec.evaluation.metrics for key, value in METRICS[metric](real, fake).items()}
-
-
-def _real(name: str, dataset: ImageData, device: torch.device) -> Tensor:
-    key = name, dataset.digest, device
-    if key not in _real_features:
-        _real_features[key] = FEATURES[name](torch.tensor(dataset.images_NCHW[:REAL_IMAGES], device=device))
-    return _real_features[key]
-
-
-def _sample(generator: nn.Module, spec: specs.TrainingSpec, device: torch.device) -> Tensor:
-    """uint8 images_NCHW, quantised as a viewer would see them."""
     chance = randomness.Chance.on(device, seed=spec.seed).at("evaluation", 0)
     shape = spec.evaluation.samples, spec.architecture.latent_dim
     latents = torch.randn(shape, device=device, generator=chance)
-    return torch.cat(
-        [pixels.to_uint8(generator(latents[start : start + CHUNK])) for start in range(0, len(latents), CHUNK)]
-    )
+    labels = None
+    if spec.labels:
+        chosen = torch.randint(len(dataset), (len(latents),), device=device, generator=chance)
+        labels = torch.tensor(dataset.labels, device=device)[chosen]
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(latents), CHUNK)]
+    images = (generator(latents[chunk], None if labels is None else labels[chunk]) for chunk in chunks)
+    return torch.cat([pixels.to_stored(some, points=spec.dataset.facts.holds_points) for some in images])
+
+
+def _in_features(figures: Callable[[Tensor, Tensor], dict[str, float]]) -> Metric:
+    """Of the real and the generated images' features."""
+
+    def measure(comparison: Comparison) -> dict[str, float]:
+        name = comparison.facts.features
+        assert name is not None, "the spec refuses such metrics where there is no extractor"
+        return figures(*comparison.both(FEATURES[name]))
+
+    return measure
 
 
 FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"garments": garments.features}
-METRICS: dict[str, Callable[[Tensor, Tensor], dict[str, float]]] = {"fid": fid, "precision_recall": precision_recall}
+METRICS: dict[str, Metric] = {
+    "fid": _in_features(fid),
+    "precision_recall": _in_features(precision_recall),
+    "modes": modes,
+}

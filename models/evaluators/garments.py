@@ -1,5 +1,6 @@
 """The feature extractor of Fashion-MNIST: a small classifier of garments, shipped with its weights."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -63,9 +64,17 @@ def _network(device: torch.device) -> Garments:
 def features(images_NCHW: Tensor) -> Tensor:
     """The N x 96 features, float32, of uint8 images 1x28x28, computed on the images' device."""
     network = _network(images_NCHW.device)
-    return torch.cat(
-        [
-            network.features(pixels.to_float(images_NCHW[start : start + CHUNK]))
-            for start in range(0, len(images_NCHW), CHUNK)
-        ]
-    )
+    return torch.cat([network.features(pixels.to_float(chunk)) for chunk in _chunks(images_NCHW)])
+
+
+@torch.no_grad()
+def classes(images_NCHW: Tensor) -> Tensor:
+    """The likeliest class of each channel of uint8 images Cx28x28, a garment a channel: N x C, int64."""
+    network = _network(images_NCHW.device)
+    garments_N1HW = images_NCHW.flatten(0, 1)[:, None]
+    found = [network(pixels.to_float(chunk)).argmax(1) for chunk in _chunks(garments_N1HW)]
+    return torch.cat(found).view(images_NCHW.shape[:2])
+
+
+def _chunks(images_NCHW: Tensor) -> Iterator[Tensor]:
+    return (images_NCHW[start : start + CHUNK] for start in range(0, len(images_NCHW), CHUNK))

@@ -32,7 +32,7 @@ def test_the_newest_checkpoint_serves_and_the_headers_say_so(client, runner, job
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["saddle-checkpoint"] == newest
     assert answer.headers["saddle-images-seen"] == "200"
-    assert answer.text == f"{newest} SampleRequest(count=10, seed=3, truncation=1.0) 4"
+    assert answer.text == f"{newest} SampleRequest(count=10, seed=3, truncation=1.0, label=None) 4"
     again = client.get(
         f"/v1/jobs/{job_id}/samples.png?count=10&seed=3", headers={"If-None-Match": answer.headers["etag"]}
     )
@@ -61,10 +61,57 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(client, runner
 def test_many_samples_come_as_npz_or_zip(client, runner, job_id):
     checkpoint = runner.save(job_id, 100)
     npz = client.get(f"/v1/jobs/{job_id}/samples?count=10000")
-    assert npz.text == f"npz {checkpoint} SampleRequest(count=10000, seed=0, truncation=1.0)"
+    assert npz.text == f"npz {checkpoint} SampleRequest(count=10000, seed=0, truncation=1.0, label=None)"
     zipped = client.get(f"/v1/jobs/{job_id}/samples?count=5&format=zip&truncation=0.5")
     assert zipped.headers["content-type"] == "application/zip"
-    assert zipped.text == f"zip {checkpoint} SampleRequest(count=5, seed=0, truncation=0.5)"
+    assert zipped.text == f"zip {checkpoint} SampleRequest(count=5, seed=0, truncation=0.5, label=None)"
+
+
+@pytest.fixture
+def conditional_id(client, runner):
+    job_id = post(client, labels=True)["id"]
+    runner.start(job_id)
+    runner.save(job_id, 100)
+    return job_id
+
+
+@pytest.mark.parametrize("path", ["samples.png", "samples"])
+def test_a_conditional_model_draws_the_class_that_is_asked_for(client, conditional_id, path):
+    answers = [client.get(f"/v1/jobs/{conditional_id}/{path}{query}") for query in ("", "?label=0", "?label=9")]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    for answer, label in zip(answers, ("None", "0", "9"), strict=True):
+        assert f"label={label})" in answer.text
+    assert len({answer.headers["etag"] for answer in answers}) == 3
+
+
+@pytest.mark.parametrize("path", ["samples.png", "samples"])
+def test_a_label_beyond_the_classes_is_refused_with_the_limit(client, conditional_id, path):
+    answer = client.get(f"/v1/jobs/{conditional_id}/{path}?label=10")
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "query/label"
+    assert "10 classes: use at most 9" in error["detail"]
+    assert client.get(f"/v1/jobs/{conditional_id}/{path}?label=-1").status_code == 422
+
+
+def test_a_label_for_an_unconditional_model_is_refused_with_the_reason(client, runner, job_id):
+    runner.save(job_id, 100)
+    for path in ("samples.png", "samples"):
+        answer = client.get(f"/v1/jobs/{job_id}/{path}?label=0")
+        assert answer.status_code == 422
+        assert "unconditional: leave label out" in answer.json()["detail"]
+
+
+def test_points_come_as_a_picture_and_npz_but_not_as_many_pictures(client, runner):
+    job_id = post(client, dataset={"name": "ring"}, architecture={"kind": "mlp"})["id"]
+    runner.start(job_id)
+    runner.save(job_id, 100)
+    assert client.get(f"/v1/jobs/{job_id}/samples.png").status_code == 200
+    assert client.get(f"/v1/jobs/{job_id}/samples?format=npz").text.startswith("npz ")
+    answer = client.get(f"/v1/jobs/{job_id}/samples?format=zip")
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error == {"pointer": "query/format", "detail": "points have no pictures: use npz"}
 
 
 @pytest.mark.parametrize(

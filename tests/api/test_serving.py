@@ -73,6 +73,40 @@ def test_truncation_zero_point_five_varies_less(sampler, folder):
     assert spread(0.5) < spread(1.0)
 
 
+def test_points_are_drawn_as_a_scatter_of_thousands_and_packed_as_floats(sampler, tmp_path):
+    spec = presets.resolve(
+        {
+            "dataset": {"name": "ring"},
+            "architecture": {
+                "kind": "mlp",
+                "generator_widths": [16],
+                "discriminator_widths": [16],
+                "latent_dim": 4,
+            },
+        }
+    )
+    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Position()))
+    picture = np.asarray(Image.open(io.BytesIO(sampler.grid_png("ckpt_p", tmp_path, WISH, columns=4))))
+    assert picture.shape == (512, 512, 3)
+    assert (picture.max(axis=2) > 0).sum() > 10 * 9  # more than ten points' squares
+    points = np.load(io.BytesIO(sampler.images_npz("ckpt_p", tmp_path, WISH)), allow_pickle=False)["images"]
+    assert (points.shape, points.dtype) == ((10, 1, 1, 2), np.float32)
+
+
+def test_the_classes_of_a_conditional_model_differ_and_its_default_takes_them_in_turn(sampler, tmp_path):
+    spec = SPEC.model_copy(update={"labels": True})
+    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Position()))
+
+    def images(label: int | None) -> np.ndarray:
+        wish = SampleRequest(count=12, seed=3, truncation=1.0, label=label)
+        return np.load(io.BytesIO(sampler.images_npz("ckpt_c", tmp_path, wish)), allow_pickle=False)["images"]
+
+    mixed, zeros, ones = images(None), images(0), images(1)
+    assert np.array_equal(mixed[[0, 10]], zeros[[0, 10]])
+    assert np.array_equal(mixed[[1, 11]], ones[[1, 11]])
+    assert not np.array_equal(zeros, ones)
+
+
 @pytest.mark.parametrize("name", ["generator.safetensors", "manifest.json"])
 def test_a_flipped_bit_is_found(sampler, folder, name):
     content = bytearray((folder / name).read_bytes())

@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from models import data, pixels
-from models.batches import Batches
 from models.data import fashion_mnist, fetch
-from models.spec import BuiltinDataset, TrainingSpec
+from models.spec import BuiltinDataset
 
 FASHION = BuiltinDataset(name="fashion-mnist", resolution=28)
+STACKED = BuiltinDataset(name="stacked-fashion", resolution=28)
+RING = BuiltinDataset(name="ring", resolution=1)
+GRID = BuiltinDataset(name="grid", resolution=1)
+NOWHERE = Path("/nonexistent")
 DIGITS = BuiltinDataset(name="digits", resolution=8)
 
 
@@ -116,18 +119,90 @@ def test_a_source_that_sends_something_else_is_not_believed(
         fetch.fetch(tmp_path)
 
 
-def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(tiny: Callable[..., TrainingSpec]) -> None:
-    values = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
-    numbered = data.ImageData(images_NCHW=values, labels=np.zeros(100, np.int64))
-    batches = Batches(numbered, device=torch.device("cpu"), seed=1, batch_size=30)
-    shown = torch.cat([pixels.to_uint8(batches.at(seen)).flatten() for seen in range(0, 300, 30)]).tolist()
-    epochs = [shown[start : start + 100] for start in (0, 100, 200)]
-    assert [sorted(epoch) for epoch in epochs] == [list(range(100))] * 3
-    assert epochs[0] != epochs[1] != epochs[2]
-    assert pixels.to_uint8(batches.at(90)).flatten().tolist() == shown[90:120]
+@pytest.mark.parametrize(("dataset", "modes", "deviation"), [(RING, 8, 0.0075), (GRID, 25, 0.01)], ids=["ring", "grid"])
+def test_points_scatter_about_their_modes_as_the_title_says(
+    dataset: BuiltinDataset, modes: int, deviation: float
+) -> None:
+    points = data.load(dataset, folder=NOWHERE)
+    assert (points.images_NCHW.shape, points.images_NCHW.dtype) == ((100_000, 2, 1, 1), np.float32)
+    assert np.bincount(points.labels).tolist() == [100_000 // modes] * modes
+    assert f"{modes} Gaussians of deviation {deviation}" in dataset.facts.title
+    means = np.stack([points.images_NCHW[points.labels == mode, :, 0, 0].mean(axis=0) for mode in range(modes)])
+    places = [-0.8, -0.4, 0.0, 0.4, 0.8]
+    eighth = 0.75 * np.sqrt(0.5)
+    expected = (
+        [(x, y) for x in places for y in places]
+        if dataset is GRID
+        else [
+            *((0.75, 0), (eighth, eighth), (0, 0.75), (-eighth, eighth)),
+            *((-0.75, 0), (-eighth, -eighth), (0, -0.75), (eighth, -eighth)),
+        ]
+    )
+    # Five standard errors of a mean of 4,000 points or more.
+    np.testing.assert_allclose(means, expected, atol=5 * deviation / np.sqrt(4000))
+    spread = points.images_NCHW[:, :, 0, 0] - means[points.labels]
+    np.testing.assert_allclose(spread.std(axis=0), deviation, rtol=0.01)
+
+
+@pytest.mark.parametrize("dataset", [RING, GRID], ids=["ring", "grid"])
+def test_points_are_the_same_every_time_and_others_in_the_test_split(dataset: BuiltinDataset) -> None:
+    one, other = (data.load(dataset, folder=NOWHERE) for _ in range(2))
+    test = data.load(dataset, folder=NOWHERE, split="test")
+    assert one.digest == other.digest
+    assert len(test) == 10_000
+    assert np.intersect1d(one.images_NCHW[:, 0], test.images_NCHW[:, 0]).size < 1000
+
+
+def test_stacked_garments_hold_each_garment_once_a_channel_and_name_them(
+    small_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "SOURCES", {"good": copier(small_files)})
+    folder = tmp_path / "datasets"
+    fetch.fetch(folder)
+    garments = data.load(FASHION, folder=folder)
+    stacked = data.load(STACKED, folder=folder)
+    assert (stacked.images_NCHW.shape, stacked.images_NCHW.dtype) == ((6, 3, 28, 28), np.uint8)
+    orders = [stacked.labels // 100, stacked.labels // 10 % 10, stacked.labels % 10]
+    for channel, order in enumerate(orders):
+        assert sorted(order.tolist()) == list(range(6))  # the files' labels number the images
+        assert np.array_equal(stacked.images_NCHW[:, channel], garments.images_NCHW[order, 0])
+    assert orders[0].tolist() != orders[1].tolist() != orders[2].tolist() != orders[0].tolist()
+    assert data.load(STACKED, folder=folder).digest == stacked.digest
+    assert len(data.load(STACKED, folder=folder, split="test")) == 2
+
+
+def test_a_missing_source_of_stacked_garments_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", tmp_path / "nowhere")
+    with pytest.raises(data.DatasetMissing, match="python -m models"):
+        data.load(STACKED, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((4, 1, 8, 8), np.float64),
+        np.zeros((4, 1, 8, 8), np.float32),
+        np.full((4, 2, 1, 1), 1.5, np.float32),
+        np.full((4, 2, 1, 1), np.nan, np.float32),
+        np.zeros((4, 1, 8, 7), np.uint8),
+        np.zeros((3, 1, 8, 8), np.uint8),
+    ],
+    ids=["float64", "float picture", "beyond the box", "NaN", "not square", "too few"],
+)
+def test_images_of_another_kind_are_no_dataset(images: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> None:
+    with pytest.raises(AssertionError):
+        data.ImageData(images_NCHW=images, labels=np.zeros(4, np.int64))
 
 
 def test_every_grey_level_survives_the_way_into_floats_and_back() -> None:
     levels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(pixels.to_uint8(pixels.to_float(levels)), levels)
     assert pixels.to_uint8(torch.tensor([-9.0, -1.0, 1.0, 9.0])).tolist() == [0, 0, 255, 255]
+
+
+def test_points_pass_unchanged_where_pixels_are_rounded() -> None:
+    points = torch.rand(50, 2, 1, 1) * 2 - 1
+    assert pixels.to_float(points) is points
+    assert torch.equal(pixels.to_stored(points, points=True), points)
+    assert pixels.to_stored(points.bfloat16(), points=True).dtype == torch.float32
+    assert torch.equal(pixels.to_stored(points, points=False), pixels.to_uint8(points))

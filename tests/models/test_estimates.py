@@ -5,34 +5,97 @@ from typing import Any
 
 import pytest
 
-from models import architectures, estimates, presets
+from models import architectures, estimates, penalties, presets
 from models.spec import TrainingSpec
 
+# A discriminator 64 -> 30 -> 1 and a generator 10 -> 20 -> 64, and the operations of a forward pass of each.
+PLAIN: dict[str, Any] = {"latent_dim": 10, "generator_widths": [20], "discriminator_widths": [30]}
+PLAIN |= {"kind": "mlp", "generator_norm": "none"}
+GENERATOR, DISCRIMINATOR = 2 * (10 * 20 + 20 * 64), 2 * (64 * 30 + 30)
 
+
+@pytest.mark.parametrize("labels", [False, True])
 @pytest.mark.parametrize(
-    "changes", [{}, {"preset": "article"}, {"architecture": {"kind": "dcgan", "channels": 8}}], ids=str
+    "changes",
+    [
+        {},
+        {"preset": "article"},
+        {"preset": "vae"},
+        {"preset": "vae", "architecture": {"backbone": {"kind": "dcgan", "channels": 8}}},
+        {"architecture": {"kind": "dcgan", "channels": 8}},
+        {"architecture": {"kind": "dcgan", "channels": 8, "discriminator_norm": "spectral"}},
+        {"architecture": {"kind": "resnet", "channels": 8}},
+        {"architecture": {"kind": "r3gan", "channels": 8}},
+    ],
+    ids=str,
 )
-def test_parameter_counts_are_the_networks(changes: dict[str, Any]) -> None:
-    spec = presets.resolve(changes)
+def test_parameter_counts_are_the_networks(changes: dict[str, Any], labels: bool) -> None:
+    spec = presets.resolve(changes | {"labels": labels})
     networks = architectures.build(spec)
     found = estimates.estimate(spec)
     assert found.generator_parameters == sum(weight.numel() for weight in networks.generator.parameters())
     assert found.discriminator_parameters == sum(weight.numel() for weight in networks.discriminator.parameters())
 
 
+def flops(tiny: Callable[..., TrainingSpec], **changes: Any) -> int:
+    plain = {"architecture": PLAIN, "loss": {"kind": "non_saturating"}, "penalties": []}
+    return estimates.estimate(tiny(**plain | changes)).flops_per_image
+
+
 def test_flops_of_a_plain_pair_are_those_worked_out_by_hand(tiny: Callable[..., TrainingSpec]) -> None:
-    spec = tiny(
-        architecture={
-            "latent_dim": 10,
-            "generator_widths": [20],
-            "discriminator_widths": [30],
-            "generator_norm": "none",
-        },
-        loss={"kind": "non_saturating"},
-        penalties=[],
+    assert flops(tiny) == 3 * GENERATOR + 8 * DISCRIMINATOR
+
+
+def test_flops_of_the_ways_to_learn_are_those_worked_out_by_hand(tiny: Callable[..., TrainingSpec]) -> None:
+    plain = 3 * GENERATOR + 8 * DISCRIMINATOR
+    assert flops(tiny, accumulation_steps=4) == plain + GENERATOR
+    look_ahead = {"kind": "extra_adam"}
+    assert flops(tiny, generator_optimizer=look_ahead, discriminator_optimizer=look_ahead) == 2 * plain
+    assert flops(tiny, loss={"kind": "relativistic_paired"}) == plain + DISCRIMINATOR
+    assert flops(tiny, penalties=[{"kind": "weight_clip"}, {"kind": "lecam"}]) == plain
+    assert flops(tiny, penalties=[{"kind": "r1", "every_steps": 5}]) == plain + DISCRIMINATOR
+    assert flops(tiny, penalties=[{"kind": "consistency", "every_steps": 2}]) == plain + 3 * DISCRIMINATOR
+
+
+def test_flops_of_an_autoencoder_are_those_worked_out_by_hand(tiny: Callable[..., TrainingSpec]) -> None:
+    encoder = 2 * (64 * 30 + 30 * 20)
+    autoencoder = {"architecture": {"kind": "vae", "backbone": PLAIN}, "loss": {"kind": "elbo"}}
+    assert flops(tiny, **autoencoder) == 3 * encoder + 4 * GENERATOR
+
+
+def test_every_penalty_has_its_price() -> None:
+    assert set(estimates.PENALTY_PASSES) == set(penalties.REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "per_image"),
+    [
+        ({}, (20 + 20 + 64) + 2 * (64 + 30 + 30 + 1)),
+        (
+            {"architecture": {"kind": "vae", "backbone": PLAIN}, "loss": {"kind": "elbo"}},
+            (20 + 20 + 64) + (64 + 30 + 30 + 20),
+        ),
+    ],
+    ids=["game", "autoencoder"],
+)
+def test_activations_are_those_of_one_part_of_a_batch(
+    tiny: Callable[..., TrainingSpec], changes: dict[str, Any], per_image: int
+) -> None:
+    whole, half = (
+        estimates.estimate(
+            tiny(**{"architecture": PLAIN, "penalties": [], "accumulation_steps": steps} | changes)
+        ).memory_bytes
+        for steps in (1, 2)
     )
-    generator, discriminator = 2 * (10 * 20 + 20 * 64), 2 * (64 * 30 + 30)
-    assert estimates.estimate(spec).flops_per_image == 3 * generator + 8 * discriminator
+    assert whole - half == 4 * 16 * per_image
+
+
+def test_normed_weights_are_no_activations(tiny: Callable[..., TrainingSpec]) -> None:
+    plain, normed = (
+        estimates.estimate(tiny(architecture={"kind": "dcgan", "channels": 64, "discriminator_norm": norm}))
+        for norm in ("none", "spectral")
+    )
+    assert plain == normed
 
 
 def test_lazier_penalties_and_more_discriminator_steps_cost_less_an_image(tiny: Callable[..., TrainingSpec]) -> None:

@@ -1,8 +1,10 @@
 """The quality figures: known distances, and the features that they are measured in."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ import torch
 from torch import nn
 
 from models import data, evaluators, pixels
-from models.evaluators import garments, train_garments
+from models.data import points
+from models.evaluators import comparison, garments, train_garments
 from models.evaluators.fid import fid, frechet_distance
+from models.evaluators.modes import of_points, of_stacked_classes
 from models.evaluators.precision_recall import precision_recall
 from models.spec import TrainingSpec
 
@@ -57,7 +61,8 @@ class Copier(nn.Module):
         self.noise = noise
         self.position = 0
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        assert labels is None
         self.position += len(latents)
         images = self.images[self.position - len(latents) : self.position]
         return images + self.noise * latents.std() * torch.ones_like(images)
@@ -83,6 +88,180 @@ def test_evaluation_leaves_the_generators_mode_alone(
     generator = Copier(noise_garments, noise=0.0).train()
     assert set(evaluators.evaluate(generator, spec=spec, dataset=noise_garments)) == {"fid"}
     assert generator.training
+
+
+class Painter(nn.Module):
+    """Paints what it is told: a function of the classes; keeps them, and whether it was in training mode."""
+
+    def __init__(self, paint: Callable[[torch.Tensor | None, int], torch.Tensor]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.frozen = nn.Dropout().eval()
+        self.paint = paint
+        self.told: list[torch.Tensor | None] = []
+        self.modes: set[bool] = set()
+
+    def forward(self, latents: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        self.told.append(labels)
+        self.modes.add(self.training)
+        return self.paint(labels, len(latents))
+
+
+def point_spec(tiny: Callable[..., TrainingSpec], name: str, **changes: Any) -> TrainingSpec:
+    dataset = {"kind": "builtin", "name": name, "resolution": 1}
+    plan = {"samples": 2000, "metrics": ["modes"]}
+    return tiny(dataset=dataset, evaluation=plan, augment={"kind": "none"}, **changes)
+
+
+def test_a_conditional_generator_is_told_classes_as_frequent_as_the_datasets_the_same_every_time(
+    tiny: Callable[..., TrainingSpec],
+) -> None:
+    spec = point_spec(tiny, "ring", labels=True)
+    centres = torch.tensor(points.RING.centres, dtype=torch.float32)
+    lopsided = data.ImageData(
+        images_NCHW=np.zeros((400, 2, 1, 1), np.float32), labels=np.repeat(np.array([3, 5]), [300, 100])
+    )
+
+    def at_its_centre(labels: torch.Tensor | None, count: int) -> torch.Tensor:
+        assert labels is not None
+        assert len(labels) == count
+        return centres[labels][:, :, None, None]
+
+    generators = [Painter(at_its_centre) for _ in range(2)]
+    figures = [evaluators.evaluate(generator, spec=spec, dataset=lopsided) for generator in generators]
+    told = [torch.cat([labels for labels in generator.told if labels is not None]) for generator in generators]
+    assert torch.equal(told[0], told[1])
+    assert told[0].dtype == torch.int64
+    assert set(told[0].tolist()) == {3, 5}
+    assert (told[0] == 3).float().mean().item() == pytest.approx(0.75, abs=0.05)
+    assert figures[0] == figures[1]
+    assert (figures[0]["modes"], figures[0]["high_quality"]) == (2, 1)
+
+
+def test_evaluation_is_done_in_evaluation_mode_and_gives_every_part_its_own_mode_back(
+    tiny: Callable[..., TrainingSpec],
+) -> None:
+    spec = point_spec(tiny, "grid")
+    dataset = data.load(spec.dataset, folder=Path("/nonexistent"))
+    generator = Painter(lambda labels, count: torch.zeros(count, 2, 1, 1)).train()
+    generator.frozen.eval()
+    assert evaluators.evaluate(generator, spec=spec, dataset=dataset)["modes"] == 1
+    assert generator.modes == {False}
+    assert (generator.training, generator.frozen.training) == (True, False)
+    assert generator.told == [None] * 4
+
+    def fail(labels: torch.Tensor | None, count: int) -> torch.Tensor:
+        raise RuntimeError
+
+    generator.paint = fail
+    with pytest.raises(RuntimeError):
+        evaluators.evaluate(generator, spec=spec, dataset=dataset)
+    assert generator.training
+
+
+def test_without_metrics_nothing_is_drawn(tiny: Callable[..., TrainingSpec], digits: data.ImageData) -> None:
+    generator = Painter(lambda labels, count: torch.zeros(count, 1, 8, 8))
+    assert evaluators.evaluate(generator, spec=tiny(), dataset=digits) == {}
+    assert generator.told == []
+
+
+@pytest.mark.parametrize("gaussians", [points.RING, points.GRID], ids=["ring", "grid"])
+def test_the_data_cover_all_modes_evenly_and_lie_within_three_deviations_as_often_as_gaussians_do(
+    gaussians: points.Gaussians,
+) -> None:
+    test = gaussians.load(folder=Path("/nonexistent"), split="test")
+    figures = of_points(torch.tensor(test.images_NCHW), gaussians)
+    assert figures["modes"] == len(gaussians.centres)
+    assert figures["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.004)
+    assert 0 <= figures["kl"] < 1e-4
+
+
+def test_points_count_within_three_deviations_of_the_nearest_mode_only() -> None:
+    """Three deviations of the grid are 0.03; its neighbouring modes are 0.4 apart."""
+    offsets = torch.tensor([[0.0299, 0.0], [0.0, -0.0299], [0.022, 0.022], [0.0301, 0.0]])
+    near = torch.tensor(points.GRID.centres, dtype=torch.float32)[7] + offsets
+    between = torch.tensor([[0.2, 0.2], [0.9, 0.9]])
+    lone = torch.tensor(points.GRID.centres, dtype=torch.float32)[[24]]
+    figures = of_points(torch.cat([near, between, lone])[:, :, None, None], points.GRID)
+    # 0.022 each way is 0.0311 away: three of seven points count, two of them at mode 7.
+    assert figures["modes"] == 2
+    assert figures["high_quality"] == pytest.approx(3 / 7)
+    assert figures["kl"] == pytest.approx(2 / 3 * math.log(2 / 3 * 25) + 1 / 3 * math.log(1 / 3 * 25))
+
+
+def test_points_that_are_all_off_the_modes_score_worst_and_finite() -> None:
+    figures = of_points(torch.zeros(10, 2, 1, 1), points.RING)
+    assert figures == {"modes": 0, "high_quality": 0, "kl": pytest.approx(math.log(8))}
+
+
+def test_stacked_modes_are_counted_and_compared_with_the_real_histogram() -> None:
+    """Real channels: red 3/4 class 1 and 1/4 class 2, green all 0, blue all 9. Counts are one more than seen."""
+    real = torch.tensor([[1, 0, 9]] * 300_000 + [[2, 0, 9]] * 100_000)
+    alike = torch.tensor([[1, 0, 9]] * 3 + [[2, 0, 9]])
+    assert of_stacked_classes(real, alike) == {"modes": 2, "kl": pytest.approx(0, abs=1e-4)}
+    dropped = torch.tensor([[2, 0, 9]] * 5)
+    assert of_stacked_classes(real, dropped) == {"modes": 1, "kl": pytest.approx(math.log(4), abs=1e-3)}
+    invented = torch.tensor([[2, 5, 9]] * 5)
+    figures = of_stacked_classes(real, invented)
+    assert figures["modes"] == 1
+    assert figures["kl"] == pytest.approx(math.log(4 * 400_010), abs=1e-3)
+
+
+def test_uniform_stacks_cover_all_thousand_modes() -> None:
+    numbers = torch.arange(1000)
+    every = torch.stack([numbers // 100, numbers // 10 % 10, numbers % 10], dim=1)
+    assert of_stacked_classes(every, every) == {"modes": 1000, "kl": pytest.approx(0, abs=1e-9)}
+
+
+def test_each_channel_of_a_stack_is_classified_as_a_garment_alone() -> None:
+    grey = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (301, 1, 28, 28), np.uint8))
+    alone = garments.classes(grey)
+    assert (alone.shape, alone.dtype) == ((301, 1), torch.int64)
+    stacked = torch.stack([grey[:300, 0], grey[1:, 0], grey[:300, 0]], dim=1)
+    found = garments.classes(stacked)
+    assert torch.equal(found, torch.cat([alone[:300], alone[1:], alone[:300]], dim=1))
+
+
+def test_stacked_garments_are_evaluated_and_the_real_ones_measured_once(
+    tiny: Callable[..., TrainingSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tiny(
+        dataset={"kind": "builtin", "name": "stacked-fashion"}, evaluation={"samples": 1000, "metrics": ["modes"]}
+    )
+    images = np.random.default_rng(1).integers(0, 256, (600, 3, 28, 28), np.uint8)
+    stacked = data.ImageData(images_NCHW=images, labels=np.zeros(600, np.int64))
+    measured: list[int] = []
+
+    def classes(images_NCHW: torch.Tensor) -> torch.Tensor:
+        measured.append(len(images_NCHW))
+        return images_NCHW[:, :, 0, 0].long() % 10
+
+    monkeypatch.setattr(garments, "classes", classes)
+    monkeypatch.setattr(comparison, "_of_real", {})
+    for _ in range(2):
+        generator = Painter(
+            lambda labels, count: pixels.to_float(torch.full((count, 3, 28, 28), 23, dtype=torch.uint8))
+        )
+        figures = evaluators.evaluate(generator, spec=spec, dataset=stacked)
+        assert figures["modes"] == 1
+        assert math.isfinite(figures["kl"])
+    assert sorted(measured) == [600, 1000, 1000]
+
+
+def test_fid_and_precision_share_one_look_at_the_fakes(
+    tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def features(images_NCHW: torch.Tensor) -> torch.Tensor:
+        looks.append(len(images_NCHW))
+        return images_NCHW.flatten(1)[:, :4].float()
+
+    monkeypatch.setitem(evaluators.FEATURES, "garments", features)
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation={"samples": 1000})
+    figures = evaluators.evaluate(Copier(noise_garments, noise=0.0), spec=spec, dataset=noise_garments)
+    assert set(figures) == {"fid", "precision", "recall"}
+    assert sorted(looks) == [1000, 10_000]
 
 
 def test_features_come_in_the_promised_shape_whatever_the_count() -> None:

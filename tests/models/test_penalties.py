@@ -1,83 +1,345 @@
-"""The zero-centred penalties, against cases worked out by hand."""
+"""The penalties, against cases worked out by hand."""
 
 from collections.abc import Callable
+from itertools import product
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
 
-from models import architectures, penalties, rounds, training
-from models.game import Game
-from models.spec import R1Penalty, R2Penalty, TrainingSpec
+from models import penalties
+from models.penalties.consistency import moved
+from models.spec import (
+    ConsistencyPenalty,
+    DraganPenalty,
+    GradientPenalty,
+    LecamPenalty,
+    R1Penalty,
+    R2Penalty,
+    WeightClip,
+)
 
-CPU = torch.device("cpu")
+Judge = Callable[[Tensor], Tensor]
+
+NO_DEADLINE = settings(deadline=None)
+"""A first call into torch can take longer than hypothesis allows a test, more so on shared cores."""
 
 
-def quadratic(images_NCHW: torch.Tensor) -> torch.Tensor:
+def quadratic(images_NCHW: Tensor) -> Tensor:
     """D(x) = |x|^2 / 2, whose gradient is x."""
     return images_NCHW.square().flatten(1).sum(1) / 2
 
 
-def judgement(real: torch.Tensor, fake: torch.Tensor) -> penalties.Judgement:
-    real, fake = real.requires_grad_(), fake.requires_grad_()
-    return penalties.Judgement(real, fake, quadratic(real), quadratic(fake))
+def linear(weight: Tensor) -> Judge:
+    """D(x) = <w, x>, whose gradient is w."""
+    return lambda images_NCHW: images_NCHW.flatten(1) @ weight
+
+
+def judgement(
+    judge: Judge, real: Tensor, fake: Tensor, *, memory: dict[str, Tensor] | None = None, seed: int = 0
+) -> penalties.Judgement:
+    real, fake = real.detach().clone().requires_grad_(), fake.detach().clone().requires_grad_()
+    chance = torch.Generator().manual_seed(seed)
+    return penalties.Judgement(real, fake, judge(real), judge(fake), judge, chance, {} if memory is None else memory)
+
+
+def term(spec: Any, case: penalties.Judgement) -> Tensor:
+    made = penalties.REGISTRY[spec.kind].term
+    assert made is not None
+    return made(spec, case)
+
+
+def points(*rows: list[float]) -> Tensor:
+    """Images of 1 x 1 x W."""
+    return torch.tensor(rows)[:, None, None, :]
+
+
+# Zero-centred
 
 
 def test_r1_and_r2_are_half_gamma_times_the_mean_squared_gradient_norm() -> None:
-    real = torch.tensor([[[[3.0, 4.0]]], [[[0.0, 1.0]]]])  # squared norms 25 and 1
-    fake = torch.tensor([[[[2.0, 0.0]]], [[[0.0, 0.0]]]])  # squared norms 4 and 0
-    case = judgement(real, fake)
-    assert penalties.r1(R1Penalty(weight=0.5), case).item() == pytest.approx(0.25 * 13)
-    assert penalties.r2(R2Penalty(weight=3.0), case).item() == pytest.approx(1.5 * 2)
+    real = points([3.0, 4.0], [0.0, 1.0])  # squared norms 25 and 1
+    fake = points([2.0, 0.0], [0.0, 0.0])  # squared norms 4 and 0
+    case = judgement(quadratic, real, fake)
+    assert term(R1Penalty(weight=0.5), case).item() == pytest.approx(0.25 * 13)
+    assert term(R2Penalty(weight=3.0), case).item() == pytest.approx(1.5 * 2)
 
 
-def test_penalty_teaches_the_discriminator_to_be_flat() -> None:
-    linear = nn.Linear(4, 1)
-    images = torch.randn(8, 1, 2, 2, requires_grad=True)
-    logits = linear(images.flatten(1)).squeeze(1)
-    penalty = penalties.r1(R1Penalty(weight=1.0), penalties.Judgement(images, images, logits, logits * 0))
-    (gradient,) = torch.autograd.grad(penalty, linear.weight)
-    torch.testing.assert_close(penalty, linear.weight.square().sum() / 2)
-    torch.testing.assert_close(gradient, linear.weight.detach())
+@pytest.mark.parametrize("spec", [R1Penalty(weight=1.0), R2Penalty(weight=1.0)], ids=lambda spec: spec.kind)
+def test_zero_centred_penalty_teaches_the_discriminator_to_be_flat(spec: Any) -> None:
+    weight = torch.randn(4, requires_grad=True)
+    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(penalty, weight.square().sum() / 2)
+    torch.testing.assert_close(gradient, weight.detach())
 
 
-def test_lazy_penalty_weighs_as_much_over_time_as_an_eager_one(tiny: Callable[..., TrainingSpec]) -> None:
-    """Of `every_steps` steps one is penalised, as many times over: the mean gradient over a cycle is the eager one."""
-
-    def gradients(every_steps: int) -> list[torch.Tensor]:
-        """The discriminator's first-layer gradients of four steps from the same weights."""
-        spec = tiny(
-            precision="fp32",
-            loss={"kind": "non_saturating"},
-            penalties=[{"kind": "r1", "weight": 5.0, "every_steps": every_steps}],
-            discriminator_optimizer={"lr": 1e-12},
-        )
-        game, rules = Game(spec, device=CPU), rounds.Rules.of(spec, device=CPU)
-        real, fake = torch.linspace(-1, 1, 32 * 64).view(32, 1, 8, 8), torch.zeros(32, 1, 8, 8)
-        found = []
-        for number in range(4):
-            rounds.discriminator_step(game, rules, real.clone(), fake, number=number)
-            weight = game.discriminator_parameters[0]
-            assert weight.grad is not None
-            found.append(weight.grad.clone())
-        return found
-
-    eager, lazy = gradients(1), gradients(4)
-    assert not torch.allclose(lazy[0], eager[0])
-    torch.testing.assert_close(torch.stack(lazy).mean(0), torch.stack(eager).mean(0), rtol=1e-4, atol=1e-6)
+def test_r1_and_r2_share_one_pass_for_the_gradients() -> None:
+    case = judgement(quadratic, points([1.0]), points([2.0]))
+    term(R1Penalty(), case)
+    real_NCHW, fake_NCHW = case.gradients_NCHW
+    term(R2Penalty(), case)
+    assert case.gradients_NCHW[0] is real_NCHW
+    assert case.gradients_NCHW[1] is fake_NCHW
 
 
-def test_lazy_penalty_is_reported_in_the_ticks_that_it_was_due_in(
-    tiny: Callable[..., TrainingSpec], events: Callable[..., list[training.Event]]
-) -> None:
-    spec = tiny(budget={"images": 320, "seconds": None}, penalties=[{"kind": "r2", "every_steps": 8}])
-    ticks = [event for event in events(spec) if isinstance(event, training.Tick)]
-    with_penalty = [tick.images_seen for tick in ticks if "r2" in tick.values]
-    assert with_penalty == [32, 320]  # the first step and the ninth
+# Drawn to one
 
 
-def test_judging_both_batches_at_once_is_judging_each(tiny: Callable[..., TrainingSpec]) -> None:
-    discriminator = architectures.build(tiny()).discriminator
-    real, fake = torch.randn(2, 16, 1, 8, 8)
-    together = discriminator(torch.cat([real, fake]))
-    torch.testing.assert_close(together, torch.cat([discriminator(real), discriminator(fake)]))
+@pytest.mark.parametrize("spec", [GradientPenalty(weight=3.0), DraganPenalty(weight=3.0)], ids=lambda spec: spec.kind)
+@pytest.mark.parametrize("length", [0.25, 1.0, 5.0])
+def test_penalty_of_a_linear_discriminator_is_its_squared_distance_from_slope_one(spec: Any, length: float) -> None:
+    """<w, x> has the gradient w wherever one looks: lambda (|w| - 1)^2, and 2 lambda (|w| - 1) w / |w| for w."""
+    weight = (length * functional.normalize(torch.tensor([1.0, -2.0, 3.0, 0.5]), dim=0)).requires_grad_()
+    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    assert penalty.item() == pytest.approx(3 * (length - 1) ** 2, abs=1e-6)
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, 6 * (length - 1) * weight.detach() / length)
+
+
+@pytest.mark.parametrize("spec", [GradientPenalty(weight=3.0), DraganPenalty(weight=3.0)], ids=lambda spec: spec.kind)
+@pytest.mark.parametrize("length", [0.0, 1e-30])
+def test_penalty_of_a_flat_discriminator_has_a_finite_gradient(spec: Any, length: float) -> None:
+    weight = torch.full((4,), length, requires_grad=True)
+    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    assert penalty.item() == pytest.approx(3.0)
+    assert gradient.isfinite().all()
+
+
+def test_gradient_penalty_looks_at_one_point_between_each_real_and_its_fake() -> None:
+    seen: list[Tensor] = []
+
+    def judge(images_NCHW: Tensor) -> Tensor:
+        seen.append(images_NCHW.detach())
+        return quadratic(images_NCHW)
+
+    real, fake = torch.randn(64, 3, 2, 2), torch.randn(64, 3, 2, 2)
+    term(GradientPenalty(), judgement(judge, real, fake))
+    between = seen[-1]
+    shares = ((between - fake) / (real - fake)).flatten(1)
+    assert shares.std(1).max() < 1e-3, "one share for all pixels of an image"
+    share = shares.median(1).values
+    assert (share >= 0).all()
+    assert (share <= 1).all()
+    assert share.std() == pytest.approx(12**-0.5, abs=0.05), "U[0, 1], another for each image"
+
+
+def test_gradient_penalty_of_a_quadratic_discriminator_is_what_the_integral_says() -> None:
+    """With reals at 2, fakes at 0 and |grad D(x)| = |x|: lambda int_0^1 (2 e - 1)^2 de = lambda / 3."""
+    case = judgement(quadratic, torch.full((20_000, 1, 1, 1), 2.0), torch.zeros(20_000, 1, 1, 1))
+    assert term(GradientPenalty(weight=6.0), case).item() == pytest.approx(2.0, rel=0.03)
+
+
+@pytest.mark.parametrize("reach", [0.5, 2.0])
+def test_dragan_looks_up_to_so_many_standard_deviations_above_the_real_images(reach: float) -> None:
+    seen: list[Tensor] = []
+
+    def judge(images_NCHW: Tensor) -> Tensor:
+        seen.append(images_NCHW.detach())
+        return quadratic(images_NCHW)
+
+    real = 0.3 * torch.randn(500, 1, 2, 2)
+    term(DraganPenalty(reach=reach), judgement(judge, real, torch.full_like(real, 100.0)))
+    noise, most = seen[-1] - real, reach * real.std().item()
+    assert noise.min() > -1e-6
+    assert noise.max() < most * 1.01
+    assert noise.mean() == pytest.approx(most / 2, rel=0.05)
+    assert noise.std() == pytest.approx(most / 12**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "spec", [GradientPenalty(), DraganPenalty(), ConsistencyPenalty(flip=True)], ids=lambda spec: spec.kind
+)
+def test_chance_alone_decides_where_a_penalty_looks(spec: Any) -> None:
+    real, fake = torch.randn(4, 1, 6, 6), torch.randn(4, 1, 6, 6)
+    weight = torch.randn(36)
+
+    def cubic(images_NCHW: Tensor) -> Tensor:
+        return (images_NCHW.flatten(1) @ weight) ** 3
+
+    first, again, other = (term(spec, judgement(cubic, real, fake, seed=seed)).item() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [R1Penalty(), R2Penalty(), GradientPenalty(), DraganPenalty(), LecamPenalty(), ConsistencyPenalty()],
+    ids=lambda spec: spec.kind,
+)
+def test_every_penalty_teaches_a_network_whose_images_require_grad_only_if_it_asks_for_it(spec: Any) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 25, 1))
+    needs = penalties.REGISTRY[spec.kind].needs_gradients
+    real, fake = torch.randn(6, 2, 5, 5, requires_grad=needs), torch.randn(6, 2, 5, 5, requires_grad=needs)
+
+    def judge(images_NCHW: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = network(images_NCHW).float().squeeze(1)
+        return logits
+
+    case = penalties.Judgement(real, fake, judge(real), judge(fake), judge, torch.Generator().manual_seed(0), {})
+    penalty = term(spec, case)
+    gradients = torch.autograd.grad(penalty, list(network.parameters()), allow_unused=True)
+    assert penalty.dtype == torch.float32
+    assert penalty.shape == ()
+    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+    weight = gradients[0]
+    assert weight is not None
+    assert weight.abs().sum() > 0
+
+
+# LeCam
+
+
+def logits_only(real: list[float], fake: list[float], memory: dict[str, Tensor]) -> penalties.Judgement:
+    """Points that are their own logits."""
+    return judgement(
+        lambda images_NCHW: images_NCHW.flatten(),
+        points(*([x] for x in real)),
+        points(*([x] for x in fake)),
+        memory=memory,
+    )
+
+
+def test_lecam_holds_logits_near_the_other_sides_moving_average() -> None:
+    memory: dict[str, Tensor] = {}
+    spec = LecamPenalty(weight=2.0, decay=0.75)
+    # The first batch's means begin the averages: a_R = 2, a_F = -1.
+    first = term(spec, logits_only([1.0, 3.0], [-1.0, -1.0], memory))
+    assert first.item() == pytest.approx(2 * ((4 + 16) / 2 + 9))
+    assert {name: value.item() for name, value in memory.items()} == {"lecam.real": 2.0, "lecam.fake": -1.0}
+    # a_R = 3/4 * 2 + 1/4 * 6 = 3, a_F = 3/4 * -1 + 1/4 * 3 = 0.
+    second = term(spec, logits_only([6.0, 6.0], [2.0, 4.0], memory))
+    assert memory["lecam.real"].item() == pytest.approx(3.0)
+    assert memory["lecam.fake"].item() == pytest.approx(0.0)
+    assert second.item() == pytest.approx(2 * (36 + (1 + 1) / 2))
+
+
+def test_lecam_teaches_through_the_logits_and_not_through_the_averages() -> None:
+    case = logits_only([1.0, 3.0], [-1.0, -3.0], {})
+    real, fake = torch.autograd.grad(term(LecamPenalty(weight=1.0), case), (case.real, case.fake))
+    torch.testing.assert_close(real, torch.tensor([1.0 + 2, 3.0 + 2]))  # 2/N (D(x) - a_F), N = 2
+    torch.testing.assert_close(fake, torch.tensor([-1.0 - 2, -3.0 - 2]))
+    assert not any(average.requires_grad for average in case.memory.values())
+
+
+def test_lazy_lecam_forgets_as_much_as_an_eager_one_over_as_many_steps() -> None:
+    eager: dict[str, Tensor] = {}
+    lazy: dict[str, Tensor] = {}
+    for memory, every_steps, times in ((eager, 1, 4), (lazy, 4, 1)):
+        spec = LecamPenalty(decay=0.9, every_steps=every_steps)
+        term(spec, logits_only([1.0], [1.0], memory))
+        for _ in range(times):
+            term(spec, logits_only([5.0], [-5.0], memory))
+    assert lazy["lecam.real"].item() == pytest.approx(eager["lecam.real"].item())
+    assert lazy["lecam.fake"].item() == pytest.approx(eager["lecam.fake"].item())
+
+
+def test_lecam_leaves_a_kept_copy_of_its_memory_alone() -> None:
+    memory: dict[str, Tensor] = {}
+    term(LecamPenalty(), logits_only([1.0], [2.0], memory))
+    kept = memory["lecam.real"]
+    term(LecamPenalty(), logits_only([9.0], [9.0], memory))
+    assert kept.item() == 1.0
+    assert memory["lecam.real"].item() != 1.0
+
+
+# Clipping
+
+
+@NO_DEADLINE
+@given(values=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=8), limit=st.floats(1e-4, 1))
+def test_weight_clip_cuts_what_is_outside_and_leaves_the_rest(values: list[float], limit: float) -> None:
+    weights, bias = torch.tensor(values, requires_grad=True), torch.tensor([-7.0, 7.0], requires_grad=True)
+    project = penalties.REGISTRY["weight_clip"].project
+    assert project is not None
+    project(WeightClip(limit=limit), [weights, bias])
+    torch.testing.assert_close(weights.detach(), torch.tensor(values).clip(-limit, limit), rtol=0, atol=0)
+    torch.testing.assert_close(bias.detach(), torch.tensor([-limit, limit]))
+
+
+def test_weight_clip_adds_nothing_to_the_loss_and_hides_no_nan() -> None:
+    assert penalties.REGISTRY["weight_clip"].term is None
+    weights = torch.tensor([float("nan"), 5.0], requires_grad=True)
+    project = penalties.REGISTRY["weight_clip"].project
+    assert project is not None
+    project(WeightClip(limit=0.01), [weights])
+    assert weights[0].isnan()
+    assert weights[1].item() == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("kind", sorted(set(penalties.REGISTRY) - {"weight_clip"}))
+def test_only_weight_clip_touches_the_weights(kind: str) -> None:
+    assert penalties.REGISTRY[kind].project is None
+    assert penalties.REGISTRY[kind].term is not None
+
+
+# Consistency
+
+
+def test_consistency_is_the_mean_squared_change_of_both_sides_logits() -> None:
+    """Moved reals count for 1 and 3 more, moved fakes for 2 less and 2 more: (1 + 9) / 2 + (4 + 4) / 2 = 9."""
+    images, real, fake = torch.zeros(2, 1, 4, 4), torch.tensor([0.5, -0.5]), torch.tensor([-4.0, 4.0])
+    moved_logits = iter([real + torch.tensor([1.0, 3.0]), fake + torch.tensor([-2.0, 2.0])])
+    case = penalties.Judgement(images, images, real, fake, lambda _: next(moved_logits), torch.Generator(), {})
+    assert term(ConsistencyPenalty(weight=10.0), case).item() == pytest.approx(10 * 9)
+
+
+def test_consistency_asks_nothing_of_a_discriminator_that_shifts_do_not_change() -> None:
+    """Of constant images every shift is the image itself."""
+    real, fake = torch.full((4, 1, 5, 5), 0.5), torch.full((4, 1, 5, 5), -0.5)
+    assert term(ConsistencyPenalty(), judgement(linear(torch.randn(25)), real, fake)).item() == pytest.approx(
+        0.0, abs=1e-10
+    )
+
+
+def test_consistency_teaches_both_the_moved_and_the_unmoved_judgement() -> None:
+    weight = torch.randn(25, dtype=torch.float64, requires_grad=True)
+    real, fake = torch.randn(2, 4, 1, 5, 5, dtype=torch.float64)
+    spec = ConsistencyPenalty(weight=1.0)
+    (gradient,) = torch.autograd.grad(term(spec, judgement(linear(weight), real, fake, seed=3)), weight)
+    chance = torch.Generator().manual_seed(3)
+    expected = torch.zeros(25, dtype=torch.float64)
+    for images in (real, fake):
+        difference = (moved(spec, images, chance) - images).flatten(1)
+        expected += 2 * (difference @ weight.detach())[:, None].mul(difference).mean(0)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("height", "width", "shift"), [(6, 5, 2), (5, 7, 3), (28, 28, 2), (3, 3, 1)])
+def test_every_moved_image_is_a_window_of_its_reflected_self(flip: bool, height: int, width: int, shift: int) -> None:
+    images = torch.randn(60, 3, height, width)
+    found = moved(ConsistencyPenalty(shift_pixels=shift, flip=flip), images, torch.Generator().manual_seed(0))
+    padded = functional.pad(images, (shift,) * 4, mode="reflect")
+    places: set[tuple[int, int, bool]] = set()
+    for index, image in enumerate(found):
+        fits = [
+            (down, right, mirrored)
+            for down, right in product(range(2 * shift + 1), repeat=2)
+            for mirrored in (False, True)
+            for window in (padded[index, :, down : down + height, right : right + width],)
+            if torch.equal(image, window.flip(2) if mirrored else window)
+        ]
+        assert fits, f"image {index} is no window of itself"
+        places.add(fits[0])
+    assert {down for down, _, _ in places} == set(range(2 * shift + 1)), "each shift down occurs"
+    assert {right for _, right, _ in places} == set(range(2 * shift + 1)), "each shift sideways occurs"
+    assert {mirrored for _, _, mirrored in places} == ({False, True} if flip else {False})
+
+
+@NO_DEADLINE
+@given(length=st.integers(1, 6), shift=st.integers(1, 64), seed=st.integers(0, 2**32))
+def test_shifts_larger_than_the_image_stay_inside_it(length: int, shift: int, seed: int) -> None:
+    images = torch.arange(float(3 * length)).view(3, 1, 1, length)
+    found = moved(ConsistencyPenalty(shift_pixels=shift), images, torch.Generator().manual_seed(seed))
+    assert found.shape == images.shape
+    for before, after in zip(images, found, strict=True):
+        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
+        steps = after.flatten().diff().abs()
+        assert ((steps == 1) | (length == 1)).all(), "neighbours stay neighbours"

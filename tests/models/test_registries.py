@@ -7,11 +7,28 @@ import numpy as np
 import pytest
 import torch
 
-from models import architectures, augment, catalog, data, evaluators, guard, losses, optimizers, penalties, training
+from models import (
+    architectures,
+    augment,
+    catalog,
+    data,
+    evaluators,
+    guard,
+    losses,
+    optimizers,
+    penalties,
+    rates,
+    training,
+)
 from models import spec as specs
 
 MLP = {"kind": "mlp", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
 DCGAN = {"kind": "dcgan", "latent_dim": 8, "channels": 4}
+RESNET = {"kind": "resnet", "latent_dim": 8, "channels": 4}
+R3GAN = {"kind": "r3gan", "latent_dim": 8, "channels": 4, "group_width": 4}
+ARCHITECTURES = [MLP, DCGAN, RESNET, R3GAN]
+ENCODERS = [{"kind": "vae", "backbone": backbone} for backbone in (MLP, DCGAN)]
+ELBO = {"kind": "elbo"}
 
 
 def kinds(union: Any) -> set[str]:
@@ -24,9 +41,10 @@ def kinds(union: Any) -> set[str]:
     ("union", "registry"),
     [
         (specs.Architecture, architectures.REGISTRY),
-        (specs.Loss, losses.REGISTRY),
+        (specs.Loss, dict.fromkeys(losses.REGISTRY) | {"elbo": None}),
         (specs.Penalty, penalties.REGISTRY),
         (specs.Optimizer, optimizers.REGISTRY),
+        (specs.Schedule, rates.REGISTRY),
         (specs.Augment, augment.REGISTRY),
         (specs.Guard, guard.REGISTRY),
         (specs.BuiltinDataset, data.REGISTRY),
@@ -51,13 +69,27 @@ def test_every_metric_and_every_feature_extractor_exists() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"architecture": architecture} for architecture in (MLP, MLP | {"generator_norm": "batch"}, DCGAN)),
+        *({"architecture": architecture} for architecture in ARCHITECTURES),
+        *({"architecture": architecture, "labels": True} for architecture in ARCHITECTURES),
+        *({"architecture": encoder, "loss": ELBO, "penalties": []} for encoder in ENCODERS),
+        *({"architecture": encoder, "loss": ELBO, "penalties": [], "labels": True} for encoder in ENCODERS),
+        {"architecture": MLP | {"generator_norm": "batch"}},
         {"architecture": DCGAN | {"discriminator_norm": "batch", "generator_norm": "none"}},
-        *({"loss": {"kind": kind}} for kind in sorted(kinds(specs.Loss))),
+        {"architecture": DCGAN | {"discriminator_norm": "spectral"}},
+        {"architecture": RESNET | {"discriminator_norm": "none", "generator_norm": "none"}},
+        *({"loss": {"kind": kind}} for kind in sorted(losses.REGISTRY)),
         *({"penalties": [{"kind": kind}]} for kind in sorted(kinds(specs.Penalty))),
-        *({"generator_optimizer": {"kind": kind}} for kind in sorted(kinds(specs.Optimizer))),
+        *({"generator_optimizer": {"kind": kind}} for kind in sorted(kinds(specs.Optimizer) - {"extra_adam"})),
+        *({"discriminator_optimizer": {"kind": kind}} for kind in sorted(kinds(specs.Optimizer) - {"extra_adam"})),
+        {"generator_optimizer": {"kind": "extra_adam"}, "discriminator_optimizer": {"kind": "extra_adam"}},
+        *(
+            {"generator_optimizer": {"schedule": {"kind": kind, "warmup_images": 32}}}
+            for kind in sorted(kinds(specs.Schedule))
+        ),
+        {"generator_optimizer": {"max_gradient_norm": 0.1}},
         *({"augment": {"kind": kind}} for kind in sorted(kinds(specs.Augment))),
         *({"guard": {"kind": kind}} for kind in sorted(kinds(specs.Guard))),
+        {"accumulation_steps": 4},
         {"discriminator_steps": 3, "budget": {"images": 192, "seconds": None}},
         {"ema": {"half_life_images": 0}},
     ],

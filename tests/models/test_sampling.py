@@ -1,6 +1,6 @@
 """Samples depend on checkpoint, seed and index alone."""
 
-import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from torch import Tensor, nn
 
-from models import checkpoint, sampling, training
+from models import architectures, checkpoint, randomness, sampling, training
+from models.spec import TrainingSpec
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -66,31 +69,89 @@ def test_a_damaged_generator_is_refused(tmp_path: Path, state: training.State) -
         sampling.load(tmp_path, device=torch.device("cpu"))
 
 
-def numbered(count: int, channels: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Images of 2 x 3 pixels, each of one value: 1, 2, 3, ..."""
-    values = np.arange(1, count + 1, dtype=np.uint8)[:, None, None, None]
-    return np.broadcast_to(values, (count, 2, 3, channels)).copy()
+class Echo(nn.Module):
+    """Shows what it was told: the class, as images of value class / 100, or the first two latents, as points."""
+
+    def __init__(self, image_CHW: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.image_CHW = image_CHW
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.image_CHW == (2, 1, 1):
+            return latents[:, :2, None, None] / 10
+        assert labels is not None
+        assert labels.dtype == torch.int64
+        return (labels.float() / 100).view(-1, 1, 1, 1).expand(-1, *self.image_CHW)
 
 
-def test_grid_goes_row_by_row_and_leaves_free_cells_black() -> None:
-    grid = sampling.grid_HWC(numbered(3, 1), columns=2)
-    assert grid.shape == (4, 6, 1)
-    assert grid[::2, ::3, 0].tolist() == [[1, 2], [3, 0]]
+def echo(spec: TrainingSpec) -> sampling.LoadedGenerator:
+    return sampling.LoadedGenerator(spec, 0, Echo(architectures.image_CHW(spec)), CPU)
 
 
-def test_grid_scales_by_whole_pixels_and_has_borders_between_images_only() -> None:
-    grid = sampling.grid_HWC(numbered(4, 3), columns=2, scale=2, border_pixels=1)
-    assert grid.shape == (9, 13, 3)
-    assert grid[0, :, 0].tolist() == [1] * 6 + [0] + [2] * 6
-    assert grid[4].max() == 0
+@pytest.fixture(scope="module")
+def conditional(tiny: Callable[..., TrainingSpec]) -> sampling.LoadedGenerator:
+    return echo(tiny(labels=True))
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
-def test_png_holds_the_pixels_and_the_texts(channels: int, mode: str) -> None:
-    picture = sampling.grid_HWC(numbered(4, channels), columns=2)
-    encoded = sampling.png(picture, texts={"Software": "Saddle"})
-    assert encoded == sampling.png(picture, texts={"Software": "Saddle"})
-    decoded = Image.open(io.BytesIO(encoded))
-    assert decoded.mode == mode
-    assert np.array_equal(np.asarray(decoded).reshape(picture.shape), picture)
-    assert decoded.text == {"Software": "Saddle"}
+@pytest.fixture(scope="module")
+def plane(tiny: Callable[..., TrainingSpec]) -> sampling.LoadedGenerator:
+    return echo(tiny(dataset={"kind": "builtin", "name": "ring", "resolution": 1}, augment={"kind": "none"}))
+
+
+def drawn(generator: sampling.LoadedGenerator, **how: int | None) -> list[int]:
+    """The classes that an echo was told."""
+    images = sampling.images_NHWC(generator, seed=0, **{"count": 10, **how}).astype(float)
+    classes: list[int] = np.rint((images[:, 0, 0, 0] / 127.5 - 1) * 100).astype(int).tolist()
+    return classes
+
+
+@given(start=st.integers(0, 200), count=st.integers(1, 150))
+@settings(max_examples=20, deadline=None)
+def test_a_conditional_generators_classes_take_turns_by_index(
+    conditional: sampling.LoadedGenerator, start: int, count: int
+) -> None:
+    assert drawn(conditional, start=start, count=count) == [index % 10 for index in range(start, start + count)]
+
+
+@pytest.mark.parametrize("label", [0, 9])
+def test_a_label_is_the_class_of_all_images(conditional: sampling.LoadedGenerator, label: int) -> None:
+    assert drawn(conditional, label=label, count=70) == [label] * 70
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_a_label_beyond_the_classes_is_refused_with_the_limit(
+    conditional: sampling.LoadedGenerator, label: int
+) -> None:
+    with pytest.raises(ValueError, match="10 classes: use 0 to 9"):
+        sampling.images_NHWC(conditional, seed=0, count=1, label=label)
+
+
+def test_an_unconditional_generator_takes_no_label(plane: sampling.LoadedGenerator) -> None:
+    with pytest.raises(ValueError, match="unconditional"):
+        sampling.images_NHWC(plane, seed=0, count=1, label=0)
+
+
+def test_points_come_as_unrounded_floats(plane: sampling.LoadedGenerator) -> None:
+    points = sampling.images_NHWC(plane, seed=0, count=100)
+    assert (points.shape, points.dtype) == ((100, 1, 1, 2), np.float32)
+    assert len(np.unique(points)) == 200
+    half = sampling.images_NHWC(plane, seed=0, count=100, truncation=0.5)
+    np.testing.assert_allclose(half, points / 2, rtol=1e-6)
+    none = sampling.images_NHWC(plane, seed=0, count=0)
+    assert (none.shape, none.dtype) == ((0, 1, 1, 2), np.float32)
+
+
+def test_unconditional_images_are_the_ones_that_they_always_were(tiny: Callable[..., TrainingSpec]) -> None:
+    """Latents of a chunk of 64 by the derived seed, rounded to pixels: what earlier releases drew."""
+    spec = tiny()
+
+    class Spread(nn.Module):
+        def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+            assert labels is None
+            return latents.tanh().repeat(1, 8).view(-1, 1, 8, 8)
+
+    images = sampling.images_NHWC(sampling.LoadedGenerator(spec, 0, Spread(), CPU), seed=5, count=3, start=64)
+    chance = torch.Generator().manual_seed(randomness.derive(5, purpose="samples", at=1))
+    latents = torch.randn(64, 8, generator=chance)[:3]
+    expected = ((latents.tanh() + 1) * 127.5).round().to(torch.uint8)
+    assert np.array_equal(images[:, 0, :, 0], expected.numpy())

@@ -17,6 +17,8 @@ from models.spec import TrainingSpec
 
 GOLDEN = Path(__file__).with_name("golden")
 DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
+RING = {"dataset": {"kind": "builtin", "name": "ring"}}
+VAE = {"kind": "vae", "backbone": {"kind": "mlp"}}
 CASES = [(preset, dataset) for preset in presets.REGISTRY for dataset in catalog.BUILTIN]
 
 
@@ -100,7 +102,54 @@ def test_a_list_replaces_the_presets() -> None:
         ({"evaluation": {"metrics": ["fid", "fid"]}}, "name each metric once"),
         (
             DIGITS | {"evaluation": {"metrics": ["fid"]}},
-            "digits has no feature extractor for fid: set evaluation.metrics to []",
+            "digits has no feature extractor for fid: leave it out of evaluation.metrics",
+        ),
+        ({"evaluation": {"metrics": ["modes"]}}, "fashion-mnist has no known modes for modes: leave it out"),
+        (
+            {"accumulation_steps": 3},
+            "accumulation_steps 3 does not cut batch_size 128 into equal parts of two images or more: choose a divisor",
+        ),
+        ({"accumulation_steps": 128}, "into equal parts of two images or more"),
+        (
+            {"architecture": {"kind": "r3gan", "channels": 50}},
+            "architecture.group_width 16 does not divide the 100 feature maps inside a block",
+        ),
+        (
+            RING | {"architecture": {"kind": "resnet"}},
+            "architecture resnet needs a resolution that halves down to 3..7 pixels at least once, not 1: use "
+            "architecture mlp for ring",
+        ),
+        (RING | {"architecture": VAE | {"backbone": {"kind": "dcgan"}}, "loss": {"kind": "elbo"}}, "dcgan needs"),
+        ({"loss": {"kind": "elbo"}}, "loss elbo trains an autoencoder: set architecture.kind to vae"),
+        (
+            {"architecture": VAE},
+            "architecture vae is not trained by a game: set loss.kind to elbo, not relativistic_paired",
+        ),
+        (
+            {"preset": "vae", "penalties": [{"kind": "r1"}]},
+            "architecture vae has no discriminator for penalty r1: set penalties to []",
+        ),
+        ({"preset": "vae", "discriminator_steps": 2}, "has no discriminator: set discriminator_steps to 1"),
+        ({"preset": "vae", "augment": {"kind": "diffaugment"}}, "would learn to draw what augment diffaugment does"),
+        (
+            {"generator_optimizer": {"kind": "extra_adam"}},
+            "extra_adam looks ahead with both players: set both generator_optimizer and discriminator_optimizer to it",
+        ),
+        (
+            {
+                "generator_optimizer": {"kind": "extra_adam"},
+                "discriminator_optimizer": {"kind": "extra_adam"},
+                "discriminator_steps": 2,
+            },
+            "extra_adam moves two players in turns of one step: set discriminator_steps to 1",
+        ),
+        (
+            RING | {"augment": {"kind": "flip"}},
+            "ring holds points, not images, for augment flip: set it to none",
+        ),
+        (
+            RING | {"penalties": [{"kind": "consistency"}]},
+            "ring holds points, not images, that penalty consistency could shift: leave it out",
         ),
         ({"name": "a\u202eb"}, "must not contain the control character U+202E"),
         ({"name": "a\0b"}, "must not contain the control character U+0000"),
@@ -111,6 +160,19 @@ def test_a_list_replaces_the_presets() -> None:
 )
 def test_what_cannot_work_is_refused_with_what_to_do(part: dict[str, Any], message: str) -> None:
     assert message in refusal(part)
+
+
+def test_labels_need_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(catalog.BUILTIN, "digits", replace(catalog.DIGITS, classes=()))
+    assert "digits has no classes: set labels to false" in refusal(DIGITS | {"labels": True})
+
+
+def test_a_spec_from_before_labels_compilation_and_accumulation_means_what_it_meant() -> None:
+    now = presets.resolve({}).model_dump(mode="json")
+    then = {key: value for key, value in now.items() if key not in {"labels", "compile", "accumulation_steps"}}
+    for side in ("generator_optimizer", "discriminator_optimizer"):
+        then[side] = {key: value for key, value in now[side].items() if key not in {"schedule", "max_gradient_norm"}}
+    assert TrainingSpec.model_validate_json(json.dumps(then), strict=True) == presets.resolve({})
 
 
 def test_dcgan_on_a_resolution_that_does_not_halve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,52 @@
+"""Ring and grid: Gaussians in the plane, whose modes can be counted. A point is an image of 2 channels and 1x1 pixels.
+
+PacGAN's distributions (Lin et al. 2018, section 4.1), scaled into [-1, 1]: there the ring has radius 1 and deviation
+0.01, the grid places -4, -2, ..., 4 and variance 0.0025.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.images import ImageData
+
+POINTS = {"train": 100_000, "test": 10_000}
+SEEDS = {"train": 20_181_201, "test": 20_181_202}
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussians:
+    """Round Gaussians of one deviation, each as likely as the others."""
+
+    centres: NDArray[np.float64]
+    """Modes x 2."""
+    deviation: float
+    """Along each axis."""
+
+    def load(self, *, folder: Path, split: Literal["train", "test"]) -> ImageData:
+        """100,000 (train) or 10,000 (test) points, float32, the same every time; mode i mod M is point i's label.
+
+        `folder` is not looked at.
+        """
+        del folder
+        labels = np.arange(POINTS[split], dtype=np.int64) % len(self.centres)
+        noise = np.random.default_rng(SEEDS[split]).standard_normal((len(labels), 2))
+        points = (self.centres[labels] + self.deviation * noise).astype(np.float32)
+        return ImageData(images_NCHW=points[:, :, None, None], labels=labels)
+
+
+def _ring() -> NDArray[np.float64]:
+    angles = np.arange(8) * (2 * np.pi / 8)
+    return 0.75 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def _grid() -> NDArray[np.float64]:
+    places = 0.4 * np.arange(-2, 3)
+    return np.stack(np.meshgrid(places, places, indexing="ij"), axis=2).reshape(-1, 2)
+
+
+RING = Gaussians(_ring(), deviation=0.0075)
+GRID = Gaussians(_grid(), deviation=0.01)

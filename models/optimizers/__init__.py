@@ -1,0 +1,111 @@
+"""Optimizers by kind, the step that a non-finite gradient cannot take, and their state as tensors."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from models import spec as specs
+from models.optimizers import extra_adam, optimistic_adam, rmsprop, sgd
+
+
+def build(spec: specs.Optimizer, *, parameters: Iterable[Parameter]) -> Optimizer:
+    return REGISTRY[spec.kind](spec, list(parameters))
+
+
+def step(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None = None) -> Tensor:
+    """Moves the parameters, unless a gradient is not finite: then nothing changes. Returns the gradients' norm.
+
+    Gradients whose common norm is above `max_norm` are shortened to it first (Pascanu et al. 2013, algorithm 1); the
+    norm returned is the one before. After `extrapolate`, "nothing changes" means: from where it was called.
+
+    Decided on the device, without waiting for it: the optimizers skip the step where `found_inf` is 1.
+    """
+    norm = _prepare(optimizer, gradients, max_norm=max_norm)
+    optimizer.step()
+    return norm
+
+
+def extrapolate(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None = None) -> Tensor:
+    """Remembers the parameters and moves them a step ahead, where the gradients of the next `step` are to be taken.
+
+    That step goes from the remembered parameters, which are part of the state until then. Only for extra_adam.
+    Non-finite gradients and `max_norm` are treated as by `step`; what is returned is the same.
+    """
+    assert isinstance(optimizer, extra_adam.ExtraAdam)
+    norm = _prepare(optimizer, gradients, max_norm=max_norm)
+    optimizer.extrapolate()
+    return norm
+
+
+def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+
+
+def learning_rate(optimizer: Optimizer) -> float:
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def state(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The state as live tensors, named `<parameter's number>.<name>`; empty before the first step."""
+    return {
+        f"{number}.{name}": tensor
+        for number, parameter in enumerate(_parameters(optimizer))
+        for name, tensor in optimizer.state[parameter].items()
+    }
+
+
+def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Makes the state what `state` once returned; the optimizer keeps copies in the layout of its parameters."""
+    parameters = _parameters(optimizer)
+    optimizer.state.clear()
+    for key, tensor in tensors.items():
+        number, name = key.split(".", 1)
+        parameter = parameters[int(number)]
+        like = parameter if tensor.shape == parameter.shape else tensor
+        kept = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device, requires_grad=False)
+        optimizer.state[parameter][name] = kept.copy_(tensor)
+
+
+def _prepare(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
+    optimizer.found_inf = (~norm.isfinite()).float()  # type: ignore[attr-defined]
+    if max_norm is not None:
+        # The small term keeps a gradient of zero from being divided by its norm.
+        gradients = torch._foreach_mul(list(gradients), (max_norm / (norm + 1e-6)).clamp(max=1))
+    for parameter, gradient in zip(_parameters(optimizer), gradients, strict=True):
+        parameter.grad = gradient
+    return norm
+
+
+def _parameters(optimizer: Optimizer) -> list[Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def adam(spec: specs.AdamOptimizer, parameters: list[Parameter]) -> Optimizer:
+    """Adam (Kingma & Ba 2015, algorithm 1), all parameters in one kernel."""
+    return torch.optim.Adam(parameters, lr=spec.lr, betas=spec.betas, eps=spec.eps, fused=True)
+
+
+def adamw(spec: specs.AdamwOptimizer, parameters: list[Parameter]) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2), all parameters in one kernel.
+
+    As PyTorch has it: the decay of a step is lr * weight_decay, where the paper has eta_t * weight_decay.
+    """
+    return torch.optim.AdamW(
+        parameters, lr=spec.lr, betas=spec.betas, eps=spec.eps, weight_decay=spec.weight_decay, fused=True
+    )
+
+
+REGISTRY: dict[str, Callable[[Any, list[Parameter]], Optimizer]] = {
+    "adam": adam,
+    "adamw": adamw,
+    "rmsprop": rmsprop.build,
+    "sgd": sgd.build,
+    "optimistic_adam": optimistic_adam.build,
+    "extra_adam": extra_adam.build,
+}

@@ -1,0 +1,29 @@
+"""Optimistic Adam: each step adds what the last one lacked."""
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from models import spec as specs
+from models.optimizers.gated import Changes
+from models.optimizers.moments import Moments
+
+
+def build(spec: specs.OptimisticAdamOptimizer, parameters: list[Parameter]) -> Optimizer:
+    return OptimisticAdam(parameters, lr=spec.lr, betas=spec.betas, eps=spec.eps)
+
+
+class OptimisticAdam(Moments):
+    """theta_t = theta_(t-1) - 2 eta u_t + eta u_(t-1), u_0 = 0 (Daskalakis et al. 2018, algorithm 1).
+
+    u is Adam's direction (`Moments.direction`), kept as `last`. Without the moments, u = g, it is optimistic gradient
+    descent, whose last iterate converges in bilinear games, where descent spirals out.
+    """
+
+    def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
+        directions, changes = self.direction(parameters, gradients)
+        last = self.kept("last", parameters)
+        moved = torch._foreach_add(parameters, directions, alpha=-2 * lr)
+        torch._foreach_add_(moved, last, alpha=lr)
+        return [*changes, *zip(last, directions, strict=True), *zip(parameters, moved, strict=True)]

@@ -1,0 +1,15 @@
+"""Clipping: the discriminator's weights stay in a box."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models import spec as specs
+
+
+@torch.no_grad()
+def clip(spec: specs.WeightClip, parameters: Sequence[Tensor]) -> None:
+    """w <- clip(w, -c, c) in place: Arjovsky et al. 2017, algorithm 1, line 7. NaN stays, for the guard to see."""
+    torch._foreach_clamp_min_(list(parameters), -spec.limit)
+    torch._foreach_clamp_max_(list(parameters), spec.limit)

@@ -1,0 +1,60 @@
+"""TrainingSpec: everything that determines a training run."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from models.fields import Name, Spec, Text
+from models.losses import Loss
+from models.spec import rules
+from models.spec.architectures import Architecture
+from models.spec.augment import Augment
+from models.spec.datasets import BuiltinDataset
+from models.spec.guard import Guard
+from models.spec.optimizers import Optimizer
+from models.spec.penalties import Penalty
+from models.spec.plans import Budget, CheckpointPlan, Ema, EvaluationPlan, MetricsPlan
+
+
+class TrainingSpec(Spec):
+    """A complete training run: two equal specs on the same machine train to the same bits.
+
+    Fields with a default are younger than others: without them a spec means what it meant before.
+    """
+
+    name: Name | None
+    preset: Annotated[str, Field(max_length=64)]
+    dataset: BuiltinDataset
+    labels: bool = False
+    """Whether both networks are told the images' classes, so that images of a chosen class can be drawn."""
+    architecture: Architecture
+    loss: Loss
+    penalties: tuple[Penalty, ...] = Field(max_length=8)
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    discriminator_steps: int = Field(ge=1, le=100)
+    batch_size: int = Field(ge=2, le=65_536)
+    accumulation_steps: int = Field(default=1, ge=1, le=1024)
+    """Each batch is judged in so many equal parts whose gradients are averaged: less memory, the same step."""
+    budget: Budget
+    ema: Ema
+    augment: Augment
+    precision: Literal["auto", "fp32", "bf16"]
+    """auto: bf16 autocast where the hardware computes in it, else fp32."""
+    compile: bool = False
+    """Whether the networks are compiled first: up to a minute before the first step, faster steps then."""
+    seed: int = Field(ge=0, le=2**53 - 1)
+    checkpoint: CheckpointPlan
+    evaluation: EvaluationPlan
+    metrics: MetricsPlan
+    guard: Guard
+    metadata: dict[Annotated[Text, Field(min_length=1, max_length=64)], Annotated[Text, Field(max_length=500)]] = Field(
+        max_length=32
+    )
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        for rule in rules.REGISTRY:
+            if (problem := rule(self)) is not None:
+                raise ValueError(problem)
+        return self

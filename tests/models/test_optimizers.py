@@ -1,0 +1,348 @@
+"""Every optimizer does what its paper prints, resumes to the bit and is not moved by what is not a number."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from models import optimizers
+from models import spec as specs
+
+# The first step of a process takes a second: PyTorch imports its compiler.
+NO_DEADLINE = hypothesis_settings(deadline=None)
+Vector = NDArray[np.float64]
+Method = Callable[[Vector, Iterator[Vector]], Iterator[Vector]]
+"""(theta_0, the gradients) -> theta after each of them; written down from the papers, a vector at a time."""
+
+KINDS = sorted(optimizers.REGISTRY)
+SETTINGS: list[dict[str, Any]] = [
+    {"kind": "adam", "lr": 0.03, "betas": (0.5, 0.999), "eps": 1e-3},
+    {"kind": "adamw", "lr": 0.03, "betas": (0.9, 0.99), "weight_decay": 0.3},
+    {"kind": "rmsprop", "lr": 0.03, "alpha": 0.9, "eps": 1e-3},
+    {"kind": "sgd", "lr": 0.03},
+    {"kind": "sgd", "lr": 0.03, "momentum": -0.5},
+    {"kind": "sgd", "lr": 0.03, "momentum": 0.9},
+    {"kind": "optimistic_adam", "lr": 0.03, "betas": (0.5, 0.9), "eps": 1e-3},
+    {"kind": "optimistic_adam", "lr": 0.03, "betas": (0.0, 0.0)},
+    {"kind": "extra_adam", "lr": 0.03, "betas": (0.5, 0.9), "eps": 1e-3},
+    {"kind": "extra_adam", "lr": 0.03, "betas": (0.0, 0.999)},
+]
+SHAPES = ((3, 2), (4,))
+
+
+def spec_of(settings: dict[str, Any]) -> specs.Optimizer:
+    spec: specs.Optimizer = TypeAdapter(specs.Optimizer).validate_python(settings)
+    return spec
+
+
+def start(dtype: torch.dtype = torch.float32) -> list[Parameter]:
+    chance = torch.Generator().manual_seed(1)
+    return [Parameter(torch.randn(shape, generator=chance, dtype=torch.float64).to(dtype)) for shape in SHAPES]
+
+
+def gradients_at(number: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    chance = torch.Generator().manual_seed(100 + number)
+    return [torch.randn(shape, generator=chance, dtype=torch.float64).to(dtype) for shape in SHAPES]
+
+
+def advance(optimizer: Optimizer, number: int) -> None:
+    """One gradient, of however many; ExtraAdam takes the even ones to look ahead."""
+    looks_ahead = optimizers.extrapolate if hasattr(optimizer, "extrapolate") and number % 2 == 0 else optimizers.step
+    looks_ahead(optimizer, gradients_at(number, optimizer.param_groups[0]["params"][0].dtype))
+
+
+def flat(tensors: list[Tensor] | list[Parameter]) -> Vector:
+    return np.concatenate([tensor.detach().double().flatten().numpy() for tensor in tensors])
+
+
+def kept(optimizer: Optimizer) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in optimizers.state(optimizer).items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+# What the papers say
+
+
+def printed_direction(m: Vector, v: Vector, t: int, settings: dict[str, Any]) -> Vector:
+    (beta_1, beta_2), eps = settings["betas"], settings.get("eps", 1e-8)
+    direction: Vector = (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + eps)
+    return direction
+
+
+def printed_adam(
+    theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any], *, decay: float = 0.0
+) -> Iterator[Vector]:
+    (beta_1, beta_2), lr = settings["betas"], settings["lr"]
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t, g in enumerate(gradients, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g * g
+        theta = theta - lr * decay * theta - lr * printed_direction(m, v, t, settings)
+        yield theta
+
+
+def printed_adamw(theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any]) -> Iterator[Vector]:
+    return printed_adam(theta, gradients, settings, decay=settings["weight_decay"])
+
+
+def printed_optimistic_adam(theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any]) -> Iterator[Vector]:
+    (beta_1, beta_2), lr = settings["betas"], settings["lr"]
+    ms, vs = [np.zeros_like(theta)], [np.zeros_like(theta)]
+    for t, g in enumerate(gradients, start=1):
+        ms.append(beta_1 * ms[-1] + (1 - beta_1) * g)
+        vs.append(beta_2 * vs[-1] + (1 - beta_2) * g**2)
+        theta = theta - 2 * lr * printed_direction(ms[t], vs[t], t, settings)
+        if t > 1:
+            theta = theta + lr * printed_direction(ms[t - 1], vs[t - 1], t - 1, settings)
+        yield theta
+
+
+def printed_extra_adam(theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any]) -> Iterator[Vector]:
+    (beta_1, beta_2), lr = settings["betas"], settings["lr"]
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t, ahead in enumerate(gradients, start=1):
+        m, v = beta_1 * m + (1 - beta_1) * ahead, beta_2 * v + (1 - beta_2) * ahead**2
+        yield theta - lr * printed_direction(m, v, 2 * t - 1, settings)
+        there = next(gradients)
+        m, v = beta_1 * m + (1 - beta_1) * there, beta_2 * v + (1 - beta_2) * there**2
+        theta = theta - lr * printed_direction(m, v, 2 * t, settings)
+        yield theta
+
+
+def printed_rmsprop(theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any]) -> Iterator[Vector]:
+    v = np.zeros_like(theta)
+    for g in gradients:
+        v = settings["alpha"] * v + (1 - settings["alpha"]) * g**2
+        theta = theta - settings["lr"] * g / (np.sqrt(v) + settings["eps"])
+        yield theta
+
+
+def printed_sgd(theta: Vector, gradients: Iterator[Vector], settings: dict[str, Any]) -> Iterator[Vector]:
+    """The heavy ball: the last displacement is gone again, times the momentum."""
+    before = theta
+    for g in gradients:
+        before, theta = theta, theta - settings["lr"] * g + settings.get("momentum", 0.0) * (theta - before)
+        yield theta
+
+
+PRINTED: dict[str, Callable[[Vector, Iterator[Vector], dict[str, Any]], Iterator[Vector]]] = {
+    "adam": printed_adam,
+    "adamw": printed_adamw,
+    "optimistic_adam": printed_optimistic_adam,
+    "extra_adam": printed_extra_adam,
+    "rmsprop": printed_rmsprop,
+    "sgd": printed_sgd,
+}
+
+
+def test_every_kind_is_compared_with_its_paper() -> None:
+    assert set(PRINTED) == set(KINDS) == {settings["kind"] for settings in SETTINGS}
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_twenty_steps_are_those_that_the_paper_prints(
+    settings: dict[str, Any], dtype: torch.dtype, tolerance: float
+) -> None:
+    parameters = start(dtype)
+    optimizer = optimizers.build(spec_of(settings), parameters=parameters)
+    # The first gradient is tiny, where eps counts, and the second large.
+    scale = {0: 1e-6, 1: 30.0}
+    gradients = [[scale.get(number, 1.0) * g for g in gradients_at(number, dtype)] for number in range(20)]
+    expected = PRINTED[settings["kind"]](flat(parameters), iter([flat(g) for g in gradients]), settings)
+    for number, theta in enumerate(expected):
+        move = optimizers.extrapolate if settings["kind"] == "extra_adam" and number % 2 == 0 else optimizers.step
+        norm = move(optimizer, gradients[number])
+        np.testing.assert_allclose(flat(parameters), theta, rtol=tolerance, atol=tolerance)
+        assert norm.item() == pytest.approx(np.linalg.norm(flat(gradients[number])), rel=1e-6)
+    assert number == 19
+
+
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ({"kind": "rmsprop", "lr": 0.03, "alpha": 0.9}, lambda p: torch.optim.RMSprop(p, lr=0.03, alpha=0.9)),
+        ({"kind": "sgd", "lr": 0.03, "momentum": 0.8}, lambda p: torch.optim.SGD(p, lr=0.03, momentum=0.8)),
+        ({"kind": "extra_adam", "lr": 0.03, "betas": (0.5, 0.9)}, lambda p: torch.optim.Adam(p, 0.03, (0.5, 0.9))),
+    ],
+    ids=str,
+)
+def test_steps_are_pytorchs_where_it_has_the_method(
+    settings: dict[str, Any], reference: Callable[[list[Parameter]], Optimizer]
+) -> None:
+    """ExtraAdam that never looks ahead is Adam."""
+    ours, theirs = start(), start()
+    optimizer, other = optimizers.build(spec_of(settings), parameters=ours), reference(theirs)
+    for number in range(20):
+        optimizers.step(optimizer, gradients_at(number))
+        for parameter, gradient in zip(theirs, gradients_at(number), strict=True):
+            parameter.grad = gradient
+        other.step()
+    np.testing.assert_allclose(flat(ours), flat(theirs), rtol=1e-5, atol=1e-6)
+
+
+def test_adam_without_clipping_is_pytorchs_to_the_bit() -> None:
+    ours, theirs = start(), start()
+    optimizer = optimizers.build(specs.AdamOptimizer(lr=0.03, betas=(0.5, 0.999)), parameters=ours)
+    other = torch.optim.Adam(theirs, lr=0.03, betas=(0.5, 0.999), fused=True)
+    for number in range(10):
+        optimizers.step(optimizer, gradients_at(number))
+        for parameter, gradient in zip(theirs, gradients_at(number), strict=True):
+            parameter.grad = gradient
+        other.step()
+    assert all(torch.equal(one, another) for one, another in zip(ours, theirs, strict=True))
+
+
+@NO_DEADLINE
+@given(momentum=st.floats(-0.99, 0.99), steps=st.integers(1, 30))
+def test_under_a_constant_slope_momentum_is_a_geometric_series(momentum: float, steps: int) -> None:
+    """b_n = (1 - mu^n) / (1 - mu), negative mu included; the way is its sum, times the learning rate."""
+    parameter = Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = optimizers.build(specs.SgdOptimizer(lr=0.1, momentum=momentum), parameters=[parameter])
+    for _ in range(steps):
+        optimizers.step(optimizer, [torch.ones(1, dtype=torch.float64)])
+    way = sum((1 - momentum**n) / (1 - momentum) for n in range(1, steps + 1))
+    assert parameter.item() == pytest.approx(-0.1 * way, rel=1e-9)
+
+
+def test_the_learning_rate_that_was_set_is_the_one_of_the_next_step() -> None:
+    parameters = start()
+    optimizer = optimizers.build(specs.SgdOptimizer(lr=0.5), parameters=parameters)
+    before = flat(parameters)
+    optimizers.set_learning_rate(optimizer, 0.25)
+    assert optimizers.learning_rate(optimizer) == 0.25
+    optimizers.step(optimizer, gradients_at(0))
+    np.testing.assert_allclose(flat(parameters), before - 0.25 * flat(gradients_at(0)), rtol=1e-6)
+
+
+# State
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_from_each_step_a_restored_optimizer_goes_on_to_the_bit(settings: dict[str, Any]) -> None:
+    parameters = start()
+    optimizer = optimizers.build(spec_of(settings), parameters=parameters)
+    for number in range(8):
+        twins = [Parameter(parameter.detach().clone()) for parameter in parameters]
+        twin = optimizers.build(spec_of(settings), parameters=twins)
+        optimizers.restore(twin, kept(optimizer))
+        advance(optimizer, number)
+        advance(twin, number)
+        assert all(torch.equal(one, other) for one, other in zip(parameters, twins, strict=True))
+        assert same(kept(optimizer), kept(twin))
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_state_is_empty_before_the_first_step_and_moves_no_gradient_after(settings: dict[str, Any]) -> None:
+    optimizer = optimizers.build(spec_of(settings), parameters=start())
+    assert optimizers.state(optimizer) == {}
+    advance(optimizer, 1)
+    assert all(not tensor.requires_grad for tensor in optimizers.state(optimizer).values())
+
+
+@pytest.mark.parametrize("kind", ["rmsprop", "optimistic_adam", "extra_adam"])
+def test_state_lies_in_memory_as_its_parameter_does(kind: str) -> None:
+    weight = Parameter(torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last))
+    optimizer = optimizers.build(spec_of({"kind": kind}), parameters=[weight])
+    optimizers.step(optimizer, [torch.randn(4, 3, 2, 2)])
+    twin = optimizers.build(spec_of({"kind": kind}), parameters=[weight])
+    optimizers.restore(twin, {name: tensor.contiguous() for name, tensor in kept(optimizer).items()})
+    for tensors in (optimizers.state(optimizer), optimizers.state(twin)):
+        assert tensors["0.square"].is_contiguous(memory_format=torch.channels_last)
+
+
+# What is not a number
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf, 1e30])
+@pytest.mark.parametrize("max_norm", [None, 1.0])
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(
+    settings: dict[str, Any], poison: float, max_norm: float | None, steps: int
+) -> None:
+    """1e30: each number is finite, their norm is not. At the first step as later."""
+    poisoned, clean = start(), start()
+    one, other = (optimizers.build(spec_of(settings), parameters=each) for each in (poisoned, clean))
+    for number in range(2 * steps):
+        advance(one, number)
+        advance(other, number)
+    before, state = flat(poisoned), kept(one)
+
+    bad = gradients_at(99)
+    bad[1][2] = poison
+    norm = optimizers.step(one, bad, max_norm=max_norm)
+
+    assert not norm.isfinite()
+    assert np.array_equal(before, flat(poisoned))
+    after = kept(one)
+    assert same({name: after[name] for name in state}, state)
+    assert all(not tensor.any() for name, tensor in after.items() if name not in state)
+    for number in range(2):
+        advance(one, number)
+        advance(other, number)
+        assert np.array_equal(flat(poisoned), flat(clean))
+    assert same(kept(one), kept(other))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_never_waits_for_the_device(kind: str) -> None:
+    """Fake tensors hold no numbers: whoever asks for one is found out."""
+    with FakeTensorMode():
+        parameters = [Parameter(torch.ones(3, 2)), Parameter(torch.ones(4))]
+        gradients = [torch.ones(3, 2), torch.ones(4)]
+        optimizer = optimizers.build(spec_of({"kind": kind}), parameters=parameters)
+        for _ in range(2):
+            if kind == "extra_adam":
+                optimizers.extrapolate(optimizer, gradients, max_norm=1.0)
+            norm = optimizers.step(optimizer, gradients, max_norm=1.0)
+        with pytest.raises(DataDependentOutputException):
+            norm.item()
+
+
+# Clipping
+
+
+@NO_DEADLINE
+@given(numbers=st.lists(st.floats(-100, 100, width=32), min_size=10, max_size=10), max_norm=st.floats(0.01, 100))
+def test_clipping_keeps_the_direction_and_bounds_the_norm(numbers: list[float], max_norm: float) -> None:
+    parameters = [Parameter(torch.zeros(6, dtype=torch.float64)), Parameter(torch.zeros(4, dtype=torch.float64))]
+    optimizer = optimizers.build(specs.SgdOptimizer(lr=1.0), parameters=parameters)
+    gradient = torch.tensor(numbers, dtype=torch.float64)
+    norm = optimizers.step(optimizer, [gradient[:6].clone(), gradient[6:].clone()], max_norm=max_norm)
+    whole = float(np.linalg.norm(numbers))
+    assert norm.item() == pytest.approx(whole)
+    scale = min(1.0, max_norm / (whole + 1e-6))
+    np.testing.assert_allclose(-flat(parameters), scale * gradient.numpy(), rtol=1e-9, atol=1e-12)
+    assert np.linalg.norm(flat(parameters)) <= max_norm * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_a_norm_within_the_limit_changes_no_bit(settings: dict[str, Any]) -> None:
+    free, bound = start(), start()
+    one, other = (optimizers.build(spec_of(settings), parameters=each) for each in (free, bound))
+    for number in range(3):
+        optimizers.step(one, gradients_at(number))
+        optimizers.step(other, gradients_at(number), max_norm=1000.0)
+    assert np.array_equal(flat(free), flat(bound))
+
+
+def test_gradients_handed_in_are_left_as_they_are() -> None:
+    gradients = gradients_at(0)
+    optimizers.step(optimizers.build(specs.SgdOptimizer(), parameters=start()), gradients, max_norm=0.1)
+    assert np.array_equal(flat(gradients), flat(gradients_at(0)))
