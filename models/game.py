@@ -53,7 +53,7 @@ class Game:
     def set_learning_rates(self, position: Position, *, fraction: float) -> None:
         """Sets both to what the spec, its schedules and the guard make of them for the step that follows a position.
 
-        `fraction`: the share of the budget that will be spent after that step.
+        `fraction`: the share of the budget that is spent before it.
         """
         seen = position.images_seen + self.spec.batch_size
         for optimizer, wish in (

@@ -95,8 +95,11 @@ def look_ahead(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
 
 def _extrapolate(game: Game, rules: Rules, against: Gradients, towards: Gradients) -> None:
     del rules
-    optimizers.extrapolate(game.discriminator_optimizer, against)
-    optimizers.extrapolate(game.generator_optimizer, towards)
+    spec = game.spec
+    optimizers.extrapolate(
+        game.discriminator_optimizer, against, max_norm=spec.discriminator_optimizer.max_gradient_norm
+    )
+    optimizers.extrapolate(game.generator_optimizer, towards, max_norm=spec.generator_optimizer.max_gradient_norm)
 
 
 def _step(game: Game, rules: Rules, against: Gradients, towards: Gradients) -> None:

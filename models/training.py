@@ -123,7 +123,7 @@ def train(
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
-        game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=seen, seconds=began))
+        game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=before, seconds=began))
         shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
