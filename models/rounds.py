@@ -5,43 +5,20 @@ Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]; logits ha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from models import augment, elbo, losses, optimizers, penalties, precision
+from models import elbo, optimizers, penalties, verdicts
 from models import spec as specs
 from models.deals import Deal
 from models.game import Game
-from models.randomness import Purpose
+from models.verdicts import Rules
 
 Gradients = list[Tensor]
 
-
-@dataclass(frozen=True)
-class Rules:
-    """What a game is played by."""
-
-    loss: losses.Functions | None
-    """None: there is no game, an autoencoder learns."""
-    penalties: tuple[specs.Penalty, ...]
-    augment: augment.Augment
-    autocast_dtype: torch.dtype | None
-    """The format of matrix products and convolutions; None: float32."""
-
-    @classmethod
-    def of(cls, spec: specs.TrainingSpec, *, device: torch.device) -> "Rules":
-        return cls(
-            losses.REGISTRY.get(spec.loss.kind),
-            spec.penalties,
-            augment.REGISTRY[spec.augment.kind],
-            precision.autocast_dtype(spec.precision, device=device),
-        )
-
-    def penalties_due(self, turn: int) -> list[specs.Penalty]:
-        """Those of a discriminator's turn, counted from 0."""
-        return [penalty for penalty in self.penalties if turn % penalty.every_steps == 0]
+# Of a loss's derivative by a fake's logit, times N images: below it the ratio of two derivatives means nothing.
+LEAST_SLOPE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +38,7 @@ def method(spec: specs.TrainingSpec) -> Round:
         return autoencode
     if spec.generator_optimizer.kind == "extra_adam":
         return look_ahead
-    return take_turns
+    return move_together if spec.updates == "simultaneous" else take_turns
 
 
 def take_turns(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
@@ -76,6 +53,29 @@ def take_turns(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     gradients = _generator_turn(game, rules, deal, fake_NCHW)
     step_generator(game, gradients)
     return Shown(deal.real_NCHW, fake_NCHW)
+
+
+def move_together(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
+    """Both learn from one judgement of one deal, each against the other as it was: simultaneous gradient descent.
+
+    Where it can be, the slope of the logits at the fakes is found once for both (Shen et al. 2021, "Training Generative
+    Adversarial Networks in One Stage"): by the chain rule the two players' gradients of an image differ by a factor,
+    the ratio of their losses' derivatives by its logit.
+    """
+    (deal,) = deals
+    number = game.spec.accumulation_steps
+    sums_against: Gradients | None = None
+    sums_towards: Gradients | None = None
+    for part in deal.parts(number):
+        fake_NCHW = verdicts.generate(game, rules, part, learning=True)
+        against, slope_NCHW = _gradients_of_both(game, rules, part, fake_NCHW)
+        towards = torch.autograd.grad(fake_NCHW, game.generator_parameters, slope_NCHW)
+        sums_against, sums_towards = _added(sums_against, against), _added(sums_towards, towards)
+    assert sums_against is not None
+    assert sums_towards is not None
+    step_discriminator(game, rules, _mean(sums_against, number))
+    step_generator(game, _mean(sums_towards, number))
+    return Shown(part.real_NCHW, fake_NCHW)
 
 
 def look_ahead(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
@@ -115,7 +115,7 @@ def autoencode(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     parameters = [*game.generator_parameters, *game.discriminator_parameters]
     sums: Gradients | None = None
     for part in deal.parts(game.spec.accumulation_steps):
-        with _autocast(game, rules):
+        with verdicts.autocast(game, rules):
             posterior = elbo.Posterior.of(game.discriminator(part.real_NCHW, part.labels).float())
             latents = posterior.draw(part.chance("posterior"))
             drawn_NCHW = game.generator(latents, part.labels).float()
@@ -129,14 +129,7 @@ def autoencode(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     step_generator(game, gradients[:count])
     step_discriminator(game, rules, gradients[count:])
     with torch.no_grad():
-        return Shown(deal.real_NCHW, generate(game, rules, deal, learning=False))
-
-
-def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:
-    """fake_NCHW, float32, with the graph that the generator learns through if it is to learn from them."""
-    with torch.set_grad_enabled(learning), _autocast(game, rules):
-        fake_NCHW: Tensor = game.fast_generator(deal.latents, deal.labels).float()
-    return fake_NCHW
+        return Shown(deal.real_NCHW, verdicts.generate(game, rules, deal, learning=False))
 
 
 def step_discriminator(game: Game, rules: Rules, gradients: Sequence[Tensor]) -> None:
@@ -173,7 +166,7 @@ def _discriminator_turn(
     sums: Gradients | None = None
     fakes = []
     for part in deal.parts(number):
-        fake_NCHW = generate(game, rules, part, learning=keep_graph and number == 1)
+        fake_NCHW = verdicts.generate(game, rules, part, learning=keep_graph and number == 1)
         sums = _added(sums, _discriminator_gradients(game, rules, part, fake_NCHW, adapts=adapts))
         fakes.append(fake_NCHW)
     assert sums is not None
@@ -181,31 +174,28 @@ def _discriminator_turn(
 
 
 def _discriminator_gradients(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, adapts: bool) -> Gradients:
-    """Teaches the discriminator to tell real from fake. Lazy penalties count as often as they were left out."""
+    """Teaches the discriminator to tell real from fake."""
+    verdict = verdicts.look(game, rules, deal, fake_NCHW, adapts=adapts)
+    return list(torch.autograd.grad(verdict.loss, game.discriminator_parameters))
+
+
+def _gradients_of_both(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> tuple[Gradients, Tensor]:
+    """The discriminator's gradients, and those of the generator's loss at the fakes, NCHW."""
     assert rules.loss is not None
-    due = [penalty for penalty in rules.penalties_due(deal.turn) if penalties.REGISTRY[penalty.kind].term]
-    slopes = any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in due)
-    real_NCHW, fake_NCHW = deal.real_NCHW.requires_grad_(slopes), fake_NCHW.detach().requires_grad_(slopes)
-    judge = partial(_judge, game, rules, deal.labels, exact=bool(due))
-    real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=bool(due))
-    judgement = penalties.Judgement(real_NCHW, fake_NCHW, real, fake, judge, deal.chance("penalty"), game.memory)
-    loss = rules.loss.discriminator(real, fake)
-    scores = {
-        "loss_d": loss,
-        "logit_real": real.mean(),
-        "logit_fake": fake.mean(),
-        "d_accuracy": rules.loss.accuracy(real, fake),
-    }
-    for penalty in due:
-        term = penalties.REGISTRY[penalty.kind].term
-        assert term is not None
-        scores[penalty.kind] = term(penalty, judgement)
-        loss = loss + penalty.every_steps * scores[penalty.kind]
-    gradients = torch.autograd.grad(loss, game.discriminator_parameters)
-    game.meter.add(scores)
-    if adapts and rules.augment.learn is not None:
-        rules.augment.learn(game.spec.augment, real.detach(), game.memory, len(real))
-    return list(gradients)
+    once = rules.loss.fakes_always_teach and game.judges_images_alone and not rules.terms_due(deal.turn)
+    fake_NCHW = fake_NCHW.detach().requires_grad_()
+    verdict = verdicts.look(game, rules, deal, fake_NCHW, exact=not once)
+    fake = verdict.fake.detach().requires_grad_() if once else verdict.fake
+    loss_g = rules.loss.generator(verdict.real.detach(), fake)
+    game.meter.add({"loss_g": loss_g})
+    if not once:
+        (slope_NCHW,) = torch.autograd.grad(loss_g, fake_NCHW, retain_graph=True)
+        return list(torch.autograd.grad(verdict.loss, game.discriminator_parameters)), slope_NCHW
+    (towards,) = torch.autograd.grad(loss_g, fake)
+    (against,) = torch.autograd.grad(rules.loss.discriminator(verdict.real.detach(), fake), fake)
+    *gradients, slope_NCHW = torch.autograd.grad(verdict.loss, [*game.discriminator_parameters, fake_NCHW])
+    ratios = towards / against.clamp(min=LEAST_SLOPE)
+    return gradients, slope_NCHW * ratios[:, None, None, None]
 
 
 def _generator_turn(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Gradients:
@@ -214,46 +204,21 @@ def _generator_turn(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> 
     number = game.spec.accumulation_steps
     sums: Gradients | None = None
     for part in deal.parts(number):
-        drawn_NCHW = fake_NCHW if number == 1 else generate(game, rules, part, learning=True)
-        fake = _judge(game, rules, part.labels, _shown(game, rules, part, drawn_NCHW, "augment_generator"))
+        drawn_NCHW = fake_NCHW if number == 1 else verdicts.generate(game, rules, part, learning=True)
+        fake = verdicts.judge(
+            game, rules, part.labels, verdicts.shown(game, rules, part, drawn_NCHW, "augment_generator")
+        )
         real = torch.zeros_like(fake)
         if rules.loss.generator_compares:
             with torch.no_grad():
-                real = _judge(game, rules, part.labels, _shown(game, rules, part, part.real_NCHW, "augment_real"))
+                real = verdicts.judge(
+                    game, rules, part.labels, verdicts.shown(game, rules, part, part.real_NCHW, "augment_real")
+                )
         loss = rules.loss.generator(real, fake)
         sums = _added(sums, torch.autograd.grad(loss, game.generator_parameters))
         game.meter.add({"loss_g": loss})
     assert sums is not None
     return _mean(sums, number)
-
-
-def _shown(game: Game, rules: Rules, deal: Deal, images_NCHW: Tensor, purpose: Purpose) -> Tensor:
-    """What the discriminator is shown of some images."""
-    if rules.augment.judged is None:
-        return images_NCHW
-    return rules.augment.judged(game.spec.augment, images_NCHW, deal.chance(purpose), game.memory)
-
-
-def _judge(game: Game, rules: Rules, labels: Tensor | None, images_NCHW: Tensor, *, exact: bool = False) -> Tensor:
-    """N logits, float32. `exact`: with a graph that can be differentiated twice."""
-    discriminator = game.discriminator if exact else game.fast_discriminator
-    with _autocast(game, rules):
-        logits: Tensor = discriminator(images_NCHW, labels).float()
-    return logits
-
-
-def _judge_both(
-    game: Game, rules: Rules, deal: Deal, real_NCHW: Tensor, fake_NCHW: Tensor, *, exact: bool
-) -> tuple[Tensor, Tensor]:
-    """Both batches in one pass where the discriminator looks at each image alone, else in two."""
-    real_NCHW = _shown(game, rules, deal, real_NCHW, "augment_real")
-    fake_NCHW = _shown(game, rules, deal, fake_NCHW, "augment_fake")
-    if not game.judges_images_alone:
-        real = _judge(game, rules, deal.labels, real_NCHW, exact=exact)
-        return real, _judge(game, rules, deal.labels, fake_NCHW, exact=exact)
-    labels = None if deal.labels is None else torch.cat([deal.labels, deal.labels])
-    real, fake = _judge(game, rules, labels, torch.cat([real_NCHW, fake_NCHW]), exact=exact).chunk(2)
-    return real, fake
 
 
 def _added(sums: Gradients | None, gradients: Sequence[Tensor]) -> Gradients:
@@ -262,7 +227,3 @@ def _added(sums: Gradients | None, gradients: Sequence[Tensor]) -> Gradients:
 
 def _mean(sums: Gradients, number: int) -> Gradients:
     return sums if number == 1 else list(torch._foreach_div(sums, number))
-
-
-def _autocast(game: Game, rules: Rules) -> torch.autocast:
-    return torch.autocast(game.device.type, rules.autocast_dtype, enabled=rules.autocast_dtype is not None)

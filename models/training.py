@@ -16,6 +16,7 @@ from models.game import Game
 from models.guard import Diverged
 from models.position import Position
 from models.schedule import Ending
+from models.verdicts import Rules
 
 __all__ = [
     "CheckpointDue",
@@ -111,7 +112,7 @@ def train(
         return
 
     dealer = Dealer(spec, dataset, device=device)
-    rules = rounds.Rules.of(spec, device=device)
+    rules = Rules.of(spec, device=device)
     play = rounds.method(spec)
     good = game.state(position)
     compiles = spec.compile

@@ -9,7 +9,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from models import spec as specs
-from models.optimizers import extra_adam, optimistic_adam, rmsprop, sgd
+from models.optimizers import extra_adam, fused_adam, optimistic_adam, rmsprop, sgd
 
 
 def build(spec: specs.Optimizer, *, parameters: Iterable[Parameter]) -> Optimizer:
@@ -86,24 +86,9 @@ def _parameters(optimizer: Optimizer) -> list[Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def adam(spec: specs.AdamOptimizer, parameters: list[Parameter]) -> Optimizer:
-    """Adam (Kingma & Ba 2015, algorithm 1), all parameters in one kernel."""
-    return torch.optim.Adam(parameters, lr=spec.lr, betas=spec.betas, eps=spec.eps, fused=True)
-
-
-def adamw(spec: specs.AdamwOptimizer, parameters: list[Parameter]) -> Optimizer:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2), all parameters in one kernel.
-
-    As PyTorch has it: the decay of a step is lr * weight_decay, where the paper has eta_t * weight_decay.
-    """
-    return torch.optim.AdamW(
-        parameters, lr=spec.lr, betas=spec.betas, eps=spec.eps, weight_decay=spec.weight_decay, fused=True
-    )
-
-
 REGISTRY: dict[str, Callable[[Any, list[Parameter]], Optimizer]] = {
-    "adam": adam,
-    "adamw": adamw,
+    "adam": fused_adam.build_adam,
+    "adamw": fused_adam.build_adamw,
     "rmsprop": rmsprop.build,
     "sgd": sgd.build,
     "optimistic_adam": optimistic_adam.build,

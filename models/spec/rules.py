@@ -129,6 +129,18 @@ def extra_adam_on_both_sides(spec: TrainingSpec) -> str | None:
     return None
 
 
+def simultaneous_updates_are_single(spec: TrainingSpec) -> str | None:
+    if spec.updates == "alternating":
+        return None
+    if spec.discriminator_steps > 1:
+        return "updates simultaneous moves both players once: set discriminator_steps to 1, or updates to alternating"
+    if spec.generator_optimizer.kind == "extra_adam":
+        return "extra_adam looks ahead with both players by itself: set updates to alternating"
+    if spec.architecture.kind == "vae":
+        return "architecture vae has no discriminator: set updates to alternating"
+    return None
+
+
 def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
     if spec.dataset.resolution > 1:
         return None
@@ -151,5 +163,6 @@ REGISTRY: tuple[Rule, ...] = (
     vae_and_elbo_go_together,
     vae_plays_no_game,
     extra_adam_on_both_sides,
+    simultaneous_updates_are_single,
     changes_of_images_need_images,
 )

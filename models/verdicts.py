@@ -1,0 +1,129 @@
+"""Verdicts: what the discriminator says of a deal, and what its loss makes of that.
+
+Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]; logits have shape N.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from models import augment, losses, penalties, precision
+from models import spec as specs
+from models.deals import Deal
+from models.game import Game
+from models.randomness import Purpose
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a game is played by."""
+
+    loss: losses.Functions | None
+    """None: there is no game, an autoencoder learns."""
+    penalties: tuple[specs.Penalty, ...]
+    augment: augment.Augment
+    autocast_dtype: torch.dtype | None
+    """The format of matrix products and convolutions; None: float32."""
+
+    @classmethod
+    def of(cls, spec: specs.TrainingSpec, *, device: torch.device) -> "Rules":
+        return cls(
+            losses.REGISTRY.get(spec.loss.kind),
+            spec.penalties,
+            augment.REGISTRY[spec.augment.kind],
+            precision.autocast_dtype(spec.precision, device=device),
+        )
+
+    def terms_due(self, turn: int) -> list[specs.Penalty]:
+        """The penalties that the loss of a discriminator's turn, counted from 0, has terms of."""
+        return [
+            penalty
+            for penalty in self.penalties
+            if turn % penalty.every_steps == 0 and penalties.REGISTRY[penalty.kind].term is not None
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The logits of real images and fakes, N each, and the discriminator's loss, penalties included."""
+
+    real: Tensor
+    fake: Tensor
+    loss: Tensor
+
+
+def look(
+    game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, adapts: bool = True, exact: bool = False
+) -> Verdict:
+    """Judges both batches. Lazy penalties count as often as they were left out.
+
+    `exact`: more than one gradient will be taken; where a penalty is due, it may be.
+    """
+    assert rules.loss is not None
+    due = rules.terms_due(deal.turn)
+    slopes = any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in due)
+    exact = exact or bool(due)
+    real_NCHW = deal.real_NCHW.requires_grad_(slopes)
+    if not fake_NCHW.requires_grad or not fake_NCHW.is_leaf:
+        fake_NCHW = fake_NCHW.detach().requires_grad_(slopes)
+    real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=exact)
+    ask = partial(judge, game, rules, deal.labels, exact=exact)
+    judgement = penalties.Judgement(real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory)
+    loss = rules.loss.discriminator(real, fake)
+    scores = {
+        "loss_d": loss,
+        "logit_real": real.mean(),
+        "logit_fake": fake.mean(),
+        "d_accuracy": rules.loss.accuracy(real, fake),
+    }
+    for penalty in due:
+        term = penalties.REGISTRY[penalty.kind].term
+        assert term is not None
+        scores[penalty.kind] = term(penalty, judgement)
+        loss = loss + penalty.every_steps * scores[penalty.kind]
+    game.meter.add(scores)
+    if adapts and rules.augment.learn is not None:
+        rules.augment.learn(game.spec.augment, real.detach(), game.memory, len(real))
+    return Verdict(real, fake, loss)
+
+
+def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:
+    """fake_NCHW, float32, with the graph that the generator learns through if it is to learn from them."""
+    with torch.set_grad_enabled(learning), autocast(game, rules):
+        fake_NCHW: Tensor = game.fast_generator(deal.latents, deal.labels).float()
+    return fake_NCHW
+
+
+def shown(game: Game, rules: Rules, deal: Deal, images_NCHW: Tensor, purpose: Purpose) -> Tensor:
+    """What the discriminator is shown of some images."""
+    if rules.augment.judged is None:
+        return images_NCHW
+    return rules.augment.judged(game.spec.augment, images_NCHW, deal.chance(purpose), game.memory)
+
+
+def judge(game: Game, rules: Rules, labels: Tensor | None, images_NCHW: Tensor, *, exact: bool = False) -> Tensor:
+    """N logits, float32. `exact`: with a graph that can be differentiated twice."""
+    discriminator = game.discriminator if exact else game.fast_discriminator
+    with autocast(game, rules):
+        logits: Tensor = discriminator(images_NCHW, labels).float()
+    return logits
+
+
+def _judge_both(
+    game: Game, rules: Rules, deal: Deal, real_NCHW: Tensor, fake_NCHW: Tensor, *, exact: bool
+) -> tuple[Tensor, Tensor]:
+    """Both batches in one pass where the discriminator looks at each image alone, else in two."""
+    real_NCHW = shown(game, rules, deal, real_NCHW, "augment_real")
+    fake_NCHW = shown(game, rules, deal, fake_NCHW, "augment_fake")
+    if not game.judges_images_alone:
+        real = judge(game, rules, deal.labels, real_NCHW, exact=exact)
+        return real, judge(game, rules, deal.labels, fake_NCHW, exact=exact)
+    labels = None if deal.labels is None else torch.cat([deal.labels, deal.labels])
+    real, fake = judge(game, rules, labels, torch.cat([real_NCHW, fake_NCHW]), exact=exact).chunk(2)
+    return real, fake
+
+
+def autocast(game: Game, rules: Rules) -> torch.autocast:
+    return torch.autocast(game.device.type, rules.autocast_dtype, enabled=rules.autocast_dtype is not None)
