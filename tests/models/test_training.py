@@ -1,5 +1,6 @@
 """The stream of events: what comes, where, and in which order."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -122,3 +123,29 @@ def _checkpoint(state: training.State) -> checkpoint.Checkpoint:
         images_seen=state.position.images_seen, spec=state.spec, position=state.position, files={}, sha256=""
     )
     return checkpoint.Checkpoint(manifest, state)
+
+
+@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
+def test_compiled_networks_learn_what_plain_ones_do_and_say_what_compiling_took(
+    tiny: Make, events: Run, monkeypatch: pytest.MonkeyPatch, updates: str
+) -> None:
+    """Traced and differentiated as torch.compile does it, without its C++ compiler; the slow tests have that too."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    _compare_compiled(tiny, events, updates=updates)
+
+
+@pytest.mark.slow
+def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, events: Run) -> None:
+    _compare_compiled(tiny, events, updates="alternating")
+
+
+def _compare_compiled(tiny: Make, events: Run, *, updates: str) -> None:
+    how = {"precision": "fp32", "updates": updates, "budget": {"images": 128, "seconds": None}}
+    plain, compiled = (events(tiny(compile=wished, **how)) for wished in (False, True))
+    (told,) = of(training.Compiled, compiled)
+    assert compiled[0] == told
+    assert told.images_seen == 32
+    assert of(training.CheckpointDue, compiled)[-1].state.position.training_seconds > told.seconds > 0
+    for one, other in zip(of(training.Tick, plain), of(training.Tick, compiled), strict=True):
+        assert one.values["loss_d"] == pytest.approx(other.values["loss_d"], rel=1e-4)
+        assert one.values["grad_norm_g"] == pytest.approx(other.values["grad_norm_g"], rel=1e-3)

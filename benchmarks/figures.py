@@ -1,0 +1,84 @@
+"""Figures: what the benchmarks measure, as rows of a table that is made from nothing else."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: the median of `raw`, beside its reference."""
+
+    figure: str
+    raw: list[float]
+    """Every measurement, one a seed or a round."""
+    bound: str
+    """What the figure has to be, as `<= 4.5`; "" where nothing is asked of it."""
+    reference: float | None
+    reference_raw: list[float]
+    """The reference's own measurements in the same run; empty where it is quoted."""
+    remark: str
+
+    @property
+    def measured(self) -> float:
+        return statistics.median(self.raw)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the figure is within its bound; None without one."""
+        if not self.bound:
+            return None
+        relation, limit = self.bound.split()
+        return self.measured <= float(limit) if relation == "<=" else self.measured >= float(limit)
+
+
+def row(
+    figure: str,
+    raw: Sequence[float],
+    *,
+    bound: str = "",
+    reference: float | Sequence[float] | None = None,
+    remark: str = "",
+) -> Row:
+    """`reference`: a quoted figure, or measurements of the same run, of which the median counts."""
+    measured = [float(value) for value in reference] if isinstance(reference, Sequence) else []
+    quoted = statistics.median(measured) if measured else reference
+    assert quoted is None or isinstance(quoted, int | float)
+    return Row(figure, [float(value) for value in raw], bound, quoted, measured, remark)
+
+
+def save(path: Path, rows: Sequence[Row]) -> None:
+    """Adds the rows to a file; rows of the same figures are replaced."""
+    kept = {old.figure: old for old in load(path)} | {new.figure: new for new in rows}
+    path.write_text(json.dumps([asdict(one) for one in kept.values()], indent=2) + "\n")
+
+
+def load(path: Path) -> list[Row]:
+    return [Row(**fields) for fields in json.loads(path.read_text())] if path.exists() else []
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown, a line a figure."""
+    lines = [
+        "| Figure | Median | Lowest to highest | Runs | Reference | Bound | Holds | Remark |",
+        "| --- | ---: | --- | ---: | ---: | --- | --- | --- |",
+    ]
+    for one in rows:
+        cells = [
+            one.figure,
+            _text(one.measured),
+            f"{_text(min(one.raw))} to {_text(max(one.raw))}",
+            str(len(one.raw)),
+            "-" if one.reference is None else _text(one.reference),
+            one.bound or "-",
+            {True: "yes", False: "**no**", None: "-"}[one.holds],
+            one.remark,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,159 @@
+"""How good images are after so many seconds, everything included: the process's start, imports, data, evaluation.
+
+Saddle's preset and a plain WGAN-GP, the best of the scripts that circulate, take turns, each in a process of its own, a
+pair a seed. The judge looks at 10,000 samples of each afterwards, and at generators that Saddle kept on the way.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import figures, plain
+from benchmarks.judge import Verdict, judge
+from models import checkpoint, data, pixels, presets, sampling, training
+from models.data import fashion_mnist
+from models.game import Game
+from models.spec import TrainingSpec
+from store.settings import Settings
+
+SECONDS = 150.0
+SEEDS = (0, 1, 2)
+GOOD_FID = 11.9
+KEPT_EVERY_IMAGES = 50_000
+SAMPLES = 10_000
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`good_after`: the seconds until the FID was GOOD_FID or less; None where it never was or nobody looked."""
+
+    seed: int
+    images_seen: int
+    verdict: Verdict
+    good_after: float | None
+    evaluation_share: float
+    """Of the seconds, those that the run's own evaluations took."""
+
+
+def measure(preset: str) -> list[figures.Row]:
+    ours, theirs = [], []
+    for seed in SEEDS:
+        ours.append(_in_a_process("saddle", preset=preset, seed=seed))
+        theirs.append(_in_a_process("plain", preset=preset, seed=seed))
+    name = f"preset {preset}, {SECONDS:.0f} s"
+    seen = ", ".join(f"{one.images_seen:,}" for one in ours)
+    seeds = f"seeds {', '.join(map(str, SEEDS))}; reference: a plain WGAN-GP beside it"
+    fids = [one.verdict.fid for one in ours]
+    plain_fids = [one.verdict.fid for one in theirs]
+    never = float("inf")
+    return [
+        figures.row(f"FID, {name}", fids, bound="<= 4.5", reference=plain_fids, remark=f"{seeds}; {seen} images"),
+        figures.row(f"FID of the worst seed, {name}", [max(fids)], bound="<= 6", reference=max(plain_fids)),
+        figures.row(
+            f"precision, {name}",
+            [one.verdict.precision for one in ours],
+            reference=[one.verdict.precision for one in theirs],
+        ),
+        figures.row(
+            f"recall, {name}", [one.verdict.recall for one in ours], reference=[one.verdict.recall for one in theirs]
+        ),
+        figures.row(
+            f"seconds until FID <= {GOOD_FID}, preset {preset}",
+            [one.good_after or never for one in ours],
+            bound="<= 30",
+            reference=600,
+            remark="reference: the published WGAN-GP script needs 600 s",
+        ),
+        figures.row(
+            f"share of evaluation, {name}",
+            [one.evaluation_share for one in ours],
+            bound="<= 0.03",
+        ),
+    ]
+
+
+def _in_a_process(who: str, *, preset: str, seed: int) -> Outcome:
+    command = [sys.executable, "-m", "benchmarks.quality", who, "--preset", preset, "--seed", str(seed)]
+    command += ["--seconds", str(SECONDS), "--began", str(time.time())]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    outcome = Outcome(**found | {"verdict": Verdict(**found["verdict"])})
+    print(f"{who} {preset if who == 'saddle' else 'WGAN-GP'}: {outcome}", file=sys.stderr, flush=True)
+    return outcome
+
+
+def saddle(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
+    spec = presets.resolve({"preset": preset, "seed": seed, "checkpoint": {"every_images": KEPT_EVERY_IMAGES}})
+    dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
+    left = {"budget": {"images": None, "seconds": seconds - (time.time() - began)}}
+    spec = TrainingSpec.model_validate(spec.model_dump() | left)
+    kept: list[tuple[float, checkpoint.State]] = []
+    evaluating, told = 0.0, time.time()
+    for event in training.train(spec, dataset=dataset, device=CPU):
+        match event:
+            case training.Evaluated():
+                evaluating += time.time() - told
+            case training.CheckpointDue():
+                kept.append((time.time() - began, event.state))
+            case training.Repaired():
+                print(event, file=sys.stderr)
+        told = time.time()
+    images_seen = kept[-1][1].position.images_seen
+    good_after = next((after for after, state in kept if _judged(spec, state).fid <= GOOD_FID), None)
+    return Outcome(seed, images_seen, _judged(spec, kept[-1][1]), good_after, evaluating / seconds)
+
+
+def _judged(spec: TrainingSpec, state: checkpoint.State) -> Verdict:
+    game = Game(spec, device=CPU)
+    game.restore(state)
+    module = game.sampled().eval().requires_grad_(False)
+    generator = sampling.LoadedGenerator(spec, state.position.images_seen, module, CPU)
+    images_NHWC = sampling.images_NHWC(generator, seed=0, count=SAMPLES)
+    return judge(images_NHWC, folder=Settings().datasets_dir)
+
+
+def wgan_gp(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
+    del preset
+    torch.manual_seed(seed)
+    dataset = fashion_mnist.load(folder=Settings().datasets_dir, split="train")
+    generator, critic = plain.small_pair()
+    batches = plain.images(pixels.to_float(torch.tensor(dataset.images_NCHW)), batch_size=64)
+    steps = plain.until(plain.wgan_gp(generator, critic, batches), deadline=began + seconds)
+    return Outcome(seed, 64 * steps, judge(_drawn(generator), folder=Settings().datasets_dir), None, 0.0)
+
+
+@torch.no_grad()
+def _drawn(generator: torch.nn.Module) -> NDArray[np.uint8]:
+    images_NCHW = generator.eval()(torch.randn(SAMPLES, plain.LATENTS))
+    drawn: NDArray[np.uint8] = pixels.to_uint8(images_NCHW).permute(0, 2, 3, 1).numpy()
+    return drawn
+
+
+RUNS: dict[str, Callable[..., Outcome]] = {"saddle": saddle, "plain": wgan_gp}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser.add_argument("who", choices=RUNS)
+    parser.add_argument("--preset", default=presets.DEFAULT)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--began", type=float, default=time.time(), help="when the process was started, Unix time")
+    arguments = vars(parser.parse_args())
+    outcome: Any = RUNS[arguments.pop("who")](**arguments)
+    print(json.dumps(dataclasses.asdict(outcome)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
