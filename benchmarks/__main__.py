@@ -1,22 +1,37 @@
-"""`python -m benchmarks`: every performance claim, each beside its reference; the rows land in bench.json."""
+"""`python -m benchmarks`: every performance claim, each beside its reference; the table is made from the rows' file."""
 
-import json
+import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import service
+from benchmarks import figures, memory, modes, quality, service, throughput
 
 RESULTS = Path("bench.json")
 
+MEASUREMENTS: dict[str, Callable[[], list[figures.Row]]] = {
+    "throughput": throughput.measure,
+    "memory": memory.measure,
+    "quality": lambda: quality.measure("fast"),
+    "default-quality": lambda: quality.measure("robust"),
+    "modes": modes.measure,
+    "service": service.measure,
+}
 
-def main() -> None:
-    rows = service.measure()
-    RESULTS.write_text(json.dumps([vars(row) for row in rows], indent=2) + "\n")
-    print(f"\n{'figure':<58} {'measured':>12} {'reference':>12} {'bound':>9}")
-    for row in rows:
-        reference = f"{row.reference:,.3g}" if row.reference is not None else "-"
-        print(f"{row.figure:<58} {row.measured:>12,.3g} {reference:>12} {row.bound:>9}   {row.remark}")
-    print(f"\nrows: {RESULTS}")
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    parser.add_argument(
+        "--rows", type=Path, default=RESULTS, help="the file of rows; those of other figures stay in it"
+    )
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        figures.save(arguments.rows, MEASUREMENTS[name]())
+    print(f"{figures.table(figures.load(arguments.rows))}\n\nrows: {arguments.rows}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

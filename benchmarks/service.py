@@ -3,17 +3,16 @@
 Direct and served runs alternate, each first in every other pair, so that both see the same machine and its drift.
 """
 
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks import figures
 from client.client import Client
 from client.schemas import Job
 from embedded import stack
@@ -29,19 +28,7 @@ SPEC: dict[str, Any] = {
 FETCHES = 50
 
 
-@dataclass(frozen=True)
-class Row:
-    """One figure. `raw`: every measurement that the median was taken of."""
-
-    figure: str
-    measured: float
-    reference: float | None
-    bound: str
-    remark: str
-    raw: list[float]
-
-
-def measure() -> list[Row]:
+def measure() -> list[figures.Row]:
     direct: list[float] = []
     served: list[float] = []
     first_metric: list[float] = []
@@ -61,21 +48,22 @@ def measure() -> list[Row]:
                 first_metric.append(waited)
                 first_png.append(_fetch(client, job, seed=number))
                 cached_png += [_fetch(client, job, seed=number) for _ in range(FETCHES)]
-                print(f"round {number + 1}: direct {direct[-1]:.1f} s, served {served[-1]:.1f} s", flush=True)
+                print(f"round {number + 1}: direct {direct[-1]:.1f} s, served {served[-1]:.1f} s", file=sys.stderr)
     ratios = [after / before for before, after in zip(direct, served, strict=True)]
     images = SPEC["budget"]["images"]
     rounds = f"median of {ROUNDS} alternating pairs, {images:,} images each"
     return [
-        Row("training seconds, served / direct", statistics.median(ratios), 1.0, "<= 1.05", rounds, ratios),
-        _median("images/s, served", [images / seconds for seconds in served], "-", images / statistics.median(direct)),
-        _median("POST to first metric, s", first_metric, "<= 6", None),
-        _median("samples.png from a new checkpoint, ms", [1000 * s for s in first_png], "<= 300", None),
-        _median("samples.png cached, ms", [1000 * s for s in cached_png], "<= 25", None),
+        figures.row("training seconds, served / direct", ratios, bound="<= 1.05", reference=1.0, remark=rounds),
+        figures.row(
+            "images/s, served",
+            [images / seconds for seconds in served],
+            reference=[images / seconds for seconds in direct],
+            remark="reference: without the service",
+        ),
+        figures.row("POST to first metric, s", first_metric, bound="<= 6"),
+        figures.row("samples.png from a new checkpoint, ms", [1000 * s for s in first_png], bound="<= 300"),
+        figures.row("samples.png cached, ms", [1000 * s for s in cached_png], bound="<= 25"),
     ]
-
-
-def _median(figure: str, raw: list[float], bound: str, reference: float | None) -> Row:
-    return Row(figure, statistics.median(raw), reference, bound, f"median of {len(raw)}", raw)
 
 
 def _direct_in_a_process() -> float:

@@ -12,7 +12,7 @@ from store.errors import NotFound
 
 @dataclass(frozen=True)
 class NewCheckpoint:
-    """`path`: of the finished folder, relative to the artifacts' root. `quality` holds `fid` where it was evaluated."""
+    """`path`: of the finished folder, relative to the artifacts' root. `quality`: the figures of its evaluation."""
 
     images_seen: int
     seconds_trained: float
@@ -87,8 +87,11 @@ def get(session: Session, *, job_id: str, checkpoint_id: str) -> tables.Checkpoi
 
 def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:
     rated = [row for row in newest_first(session, job_id=job_id) if row.quality is not None]
-    return sorted(rated, key=_fid)[:limit]
+    return sorted(rated, key=_rank)[:limit]
 
 
-def _fid(row: tables.Checkpoint) -> float:
-    return float((row.quality or {}).get("fid", float("inf")))
+def _rank(row: tables.Checkpoint) -> tuple[float, ...]:
+    """Less is better: the FID; where none was measured, more modes, then more samples of high quality, then evenness."""
+    quality = row.quality or {}
+    fid = quality.get("fid", 0.0 if "modes" in quality else float("inf"))
+    return fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)

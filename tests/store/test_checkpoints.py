@@ -5,13 +5,21 @@ from store.errors import LeaseLost, NotFound
 from tests.store.test_jobs import claim, create, get
 
 
-def add(db, job_id: str, images_seen: int, *, fid: float | None = None, attempt: int = 1) -> str:
+def add(
+    db,
+    job_id: str,
+    images_seen: int,
+    *,
+    fid: float | None = None,
+    quality: dict[str, float] | None = None,
+    attempt: int = 1,
+) -> str:
     new = checkpoints.NewCheckpoint(
         images_seen=images_seen,
         seconds_trained=images_seen / 10,
         path=f"jobs/{job_id}/checkpoints/{images_seen}",
         size_bytes=10,
-        quality=None if fid is None else {"fid": fid},
+        quality=quality if fid is None else {"fid": fid},
     )
     with db.write() as session:
         return checkpoints.add(session, job_id=job_id, attempt=attempt, new=new).id
@@ -35,6 +43,22 @@ def test_the_newest_and_the_best_are_known_and_the_rest_is_pruned(db):
         assert [row.id for row in checkpoints.newest_first(session, job_id=job_id)] == [made[50], made[40], made[20]]
         with pytest.raises(NotFound):
             checkpoints.get(session, job_id=job_id, checkpoint_id=made[10])
+
+
+def test_where_no_fid_is_measured_the_best_has_the_most_modes_then_the_best_samples_then_the_most_even(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    ranked = [
+        {"modes": 7.0, "high_quality": 0.99, "kl": 0.0},
+        {"modes": 8.0, "high_quality": 0.90, "kl": 0.1},
+        {"modes": 8.0, "high_quality": 0.95, "kl": 0.2},
+        {"modes": 8.0, "high_quality": 0.95, "kl": 0.1},
+    ]
+    for images, quality in enumerate(ranked, start=1):
+        better = add(db, job_id, images, quality=quality)
+        assert get(db, job_id).best_checkpoint == better
+    add(db, job_id, 9, quality=ranked[0])
+    assert get(db, job_id).best_checkpoint == better
 
 
 def test_a_stale_attempt_registers_no_checkpoint(db):

@@ -1,0 +1,81 @@
+"""How many modes are found, where they are known: 8 and 25 Gaussians in the plane, and 1,000 triples of garments."""
+
+import sys
+import time
+from collections.abc import Mapping
+
+import torch
+
+from benchmarks import figures, recipes
+from models import presets
+from store.settings import Settings
+
+POINT_SEEDS = (0, 1, 2, 3, 4)
+POINT_SAMPLES = 10_000
+STACKED_SEEDS = (0, 1, 2)
+STACKED_SECONDS = 600.0
+# Of N samples of a perfect generator over 1,000 modes the divergence is about 999 / 2N, not 0.
+STACKED_SAMPLES = 26_000
+# Lin et al. 2018, table 1, PacGAN4 on the grid; Huang et al. 2024, table 1, on Stacked MNIST.
+PACGAN = {"ring": (7.9, 0.956), "grid": (24.8, 0.936)}
+STACKED_MNIST = (1000, 0.078)
+
+
+def measure() -> list[figures.Row]:
+    return [*_points("ring", modes=8), *_points("grid", modes=25), *_stacked()]
+
+
+def _points(name: str, *, modes: int) -> list[figures.Row]:
+    found = [_run(name, seed=seed, seconds=None, samples=POINT_SAMPLES) for seed in POINT_SEEDS]
+    covered, quality = ([one[key] for one in found] for key in ("modes", "high_quality"))
+    pacgan_modes, pacgan_quality = PACGAN[name]
+    seeds = f"seeds {', '.join(map(str, POINT_SEEDS))}; reference: PacGAN (Lin et al. 2018)"
+    return [
+        figures.row(f"{name}: modes of {modes}", covered, reference=pacgan_modes, remark=seeds),
+        figures.row(f"{name}: modes of {modes}, worst seed", [min(covered)], bound=f">= {modes}"),
+        figures.row(f"{name}: share of high quality", quality, bound=">= 0.95", reference=pacgan_quality),
+        figures.row(f"{name}: share of high quality, worst seed", [min(quality)], bound=">= 0.95"),
+    ]
+
+
+def _stacked() -> list[figures.Row]:
+    found = [
+        _run("stacked-fashion", seed=seed, seconds=STACKED_SECONDS, samples=STACKED_SAMPLES) for seed in STACKED_SEEDS
+    ]
+    modes, divergence = STACKED_MNIST
+    seeds = f"seeds {', '.join(map(str, STACKED_SEEDS))}, {STACKED_SECONDS:.0f} s of training"
+    return [
+        figures.row(
+            "stacked-fashion: modes of 1000",
+            [one["modes"] for one in found],
+            bound=">= 990",
+            reference=modes,
+            remark=f"{seeds}; reference: Stacked MNIST, R3GAN's losses (Huang et al. 2024), GPU-days",
+        ),
+        figures.row(
+            "stacked-fashion: KL divergence",
+            [one["kl"] for one in found],
+            bound="<= 0.15",
+            reference=divergence,
+            remark=f"of {STACKED_SAMPLES:,} samples, of which {999 / 2 / STACKED_SAMPLES:.3f} are chance",
+        ),
+    ]
+
+
+def _run(name: str, *, seed: int, seconds: float | None, samples: int) -> Mapping[str, float]:
+    part = {
+        "dataset": {"kind": "builtin", "name": name},
+        "seed": seed,
+        "evaluation": {"every_images": 10**12, "samples": samples},
+        "checkpoint": {"every_images": 10**12},
+    }
+    if seconds is not None:
+        part["budget"] = {"images": None, "seconds": seconds}
+    began = time.monotonic()
+    outcome = recipes.run(presets.resolve(part), folder=Settings().datasets_dir, device=torch.device("cpu"))
+    took = time.monotonic() - began
+    print(
+        f"{name}, seed {seed}: {dict(outcome.quality)} after {outcome.images_seen:,} images, {took:.0f} s",
+        file=sys.stderr,
+    )
+    return outcome.quality
