@@ -91,7 +91,7 @@ def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoin
 
 
 def _rank(row: tables.Checkpoint) -> tuple[float, ...]:
-    """Less is better: the FID; where none was measured, more modes, then more samples of high quality, then evenness."""
+    """Less is better: the FID; where none was measured, more modes, then better samples, then more even ones."""
     quality = row.quality or {}
     fid = quality.get("fid", 0.0 if "modes" in quality else float("inf"))
     return fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)
