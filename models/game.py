@@ -40,8 +40,14 @@ class Game:
         self.fast_discriminator: Callable[..., Tensor] = self.discriminator
         """The same networks, compiled if the spec says so; compiled ones cannot be differentiated twice."""
         if spec.compile:
-            self.fast_generator = torch.compile(self.generator)
-            self.fast_discriminator = torch.compile(self.discriminator)
+            mode = "reduce-overhead" if self.replays_graphs else None
+            self.fast_generator = torch.compile(self.generator, mode=mode)
+            self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
+
+    @property
+    def replays_graphs(self) -> bool:
+        """Whether what the compiled networks put out is overwritten by the next step."""
+        return self.spec.cuda_graphs and self.device.type == "cuda"
 
     def start(self, state: checkpoint.State | None) -> Position:
         """Restores a state, if there is one, and returns its position; else the beginning's."""

@@ -124,6 +124,8 @@ def train(
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
+        if game.replays_graphs:
+            torch.compiler.cudagraph_mark_step_begin()
         game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=before, seconds=began))
         shown = play(game, rules, deals)
         # Average

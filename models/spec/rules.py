@@ -141,6 +141,12 @@ def simultaneous_updates_are_single(spec: TrainingSpec) -> str | None:
     return None
 
 
+def graphs_are_of_compiled_networks(spec: TrainingSpec) -> str | None:
+    if spec.cuda_graphs and not spec.compile:
+        return "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"
+    return None
+
+
 def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
     if spec.dataset.resolution > 1:
         return None
@@ -164,5 +170,6 @@ REGISTRY: tuple[Rule, ...] = (
     vae_plays_no_game,
     extra_adam_on_both_sides,
     simultaneous_updates_are_single,
+    graphs_are_of_compiled_networks,
     changes_of_images_need_images,
 )

@@ -46,6 +46,9 @@ class TrainingSpec(Spec):
     """auto: bf16 autocast where the hardware computes in it, else fp32."""
     compile: bool = False
     """Whether the networks are compiled first: up to a minute before the first step, faster steps then."""
+    cuda_graphs: bool = False
+    """Whether a GPU replays the compiled networks' kernels as CUDA graphs: for networks so small that launching kernels
+    takes longer than they do. A CPU has none."""
     seed: int = Field(ge=0, le=2**53 - 1)
     checkpoint: CheckpointPlan
     evaluation: EvaluationPlan

@@ -155,6 +155,7 @@ def test_a_list_replaces_the_presets() -> None:
             },
             "extra_adam looks ahead with both players by itself: set updates to alternating",
         ),
+        ({"cuda_graphs": True}, "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"),
         ({"preset": "vae", "updates": "simultaneous"}, "vae has no discriminator: set updates to alternating"),
         (
             RING | {"augment": {"kind": "flip"}},
