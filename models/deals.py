@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models import augment
+from models import augment, batches
 from models import spec as specs
-from models.batches import Batches
 from models.data import ImageData
 from models.randomness import Chance, Purpose
 
@@ -54,7 +53,7 @@ class Dealer:
     def __init__(self, spec: specs.TrainingSpec, dataset: ImageData, *, device: torch.device) -> None:
         self._spec = spec
         self._device = device
-        self._batches = Batches(dataset, device=device, seed=spec.seed, batch_size=spec.batch_size)
+        self._batches = batches.of(dataset, device=device, seed=spec.seed, batch_size=spec.batch_size)
         self._chance = Chance.on(device, seed=spec.seed)
         self._augment = augment.REGISTRY[spec.augment.kind].data
 
@@ -63,6 +62,9 @@ class Dealer:
         spec = self._spec
         starts = range(images_seen, images_seen + spec.discriminator_steps * spec.batch_size, spec.batch_size)
         return [self._deal(start, salt=salt) for start in starts]
+
+    def close(self) -> None:
+        self._batches.close()
 
     def _deal(self, images_seen: int, *, salt: int) -> Deal:
         spec = self._spec

@@ -39,7 +39,7 @@ class Estimate:
     both networks and, spread over the steps, the lazy penalties."""
     memory_bytes: int
     """Of the device: parameters, optimizers, the kept copy, the dataset and the activations of one step; the
-    allocator's and the kernels' own needs come on top."""
+    allocator's and the kernels' own needs come on top. A dataset that does not fit stays on the host."""
 
 
 def estimate(spec: specs.TrainingSpec) -> Estimate:

@@ -12,6 +12,17 @@ def autocast_dtype(precision: Literal["auto", "fp32", "bf16"], *, device: torch.
     return None
 
 
+def set_float32(precision: Literal["auto", "fp32", "bf16"], *, device: torch.device) -> None:
+    """Sets for the whole process how CUDA multiplies and convolves float32 numbers: as TF32, which keeps 10 bits of the
+    mantissa, or, where the spec asks for fp32, exactly. Other devices' arithmetic stays as it is.
+    """
+    if device.type == "cuda":
+        # Not `torch.backends.cuda.matmul.fp32_precision`: PyTorch 2.13's compiler still asks the older switches, which
+        # raise once it is set (pytorch/pytorch#166387). These two set the newer ones as well.
+        torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
+        torch.backends.cudnn.allow_tf32 = precision != "fp32"
+
+
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 matrices faster than float32 ones."""
     if device.type == "cuda":

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 
-from models import checkpoint, evaluators, guard, rates, rounds, schedule
+from models import checkpoint, evaluators, guard, precision, rates, rounds, schedule
 from models import spec as specs
 from models.checkpoint import State
 from models.data import ImageData
@@ -104,6 +105,7 @@ def train(
 
     Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec.
     """
+    precision.set_float32(spec.precision, device=device)
     game = Game(spec, device=device)
     position = game.start(None if resume is None else resume.state)
     clock = _Clock(position.training_seconds)
@@ -111,8 +113,21 @@ def train(
         yield Finished(position.images_seen, spent)
         return
 
-    dealer = Dealer(spec, dataset, device=device)
-    rules = Rules.of(spec, device=device)
+    with closing(Dealer(spec, dataset, device=device)) as dealer:
+        yield from _play(game, dealer, position=position, clock=clock, dataset=dataset, stop=stop)
+
+
+def _play(
+    game: Game,
+    dealer: Dealer,
+    *,
+    position: Position,
+    clock: "_Clock",
+    dataset: ImageData,
+    stop: Callable[[], bool],
+) -> Iterator[Event]:
+    spec = game.spec
+    rules = Rules.of(spec, device=game.device)
     play = rounds.method(spec)
     good = game.state(position)
     compiles = spec.compile

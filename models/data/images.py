@@ -1,4 +1,4 @@
-"""ImageData: a dataset in memory."""
+"""ImageData: a dataset in the host's memory, or in files that are mapped there."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 Stored: TypeAlias = NDArray[np.uint8 | np.float32]
 """Images as they are kept outside networks: uint8 pixels 0..255 of pictures, float32 coordinates -1..1 of points."""
 
+CHUNK = 1000
+
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
     """Square images and their classes, on the host.
 
     Shapes: `images_NCHW`, N images of C channels (1 grey, 3 RGB; 2 the coordinates of a point, which is 1x1), H == W
-    pixels; `labels` int64, N class numbers.
+    pixels; `labels` int64, N class numbers. Both may be memmaps: pictures are only read where they are looked at.
     """
 
     images_NCHW: Stored
@@ -29,7 +31,8 @@ class ImageData:
         if self.images_NCHW.dtype != np.uint8:
             assert self.images_NCHW.dtype == np.float32
             assert self.images_NCHW.shape[1:] == (2, 1, 1)
-            assert np.abs(self.images_NCHW).max() <= 1
+            assert self.images_NCHW.min() >= -1
+            assert self.images_NCHW.max() <= 1
         assert self.labels.dtype == np.int64
         assert self.labels.shape == (len(self.images_NCHW),)
 
@@ -41,6 +44,8 @@ class ImageData:
         """SHA-256 of shape, kind, content and labels, in hexadecimal: equal data, equal digest."""
         kind = "" if self.images_NCHW.dtype == np.uint8 else " points"
         content = hashlib.sha256(f"{self.images_NCHW.shape!r}{kind}".encode())
-        content.update(np.ascontiguousarray(self.images_NCHW).data)
+        # A chunk at a time: what is not contiguous is copied for it.
+        for start in range(0, len(self), CHUNK):
+            content.update(np.ascontiguousarray(self.images_NCHW[start : start + CHUNK]).data)
         content.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return content.hexdigest()

@@ -13,7 +13,8 @@ def precision_recall(real: Tensor, fake: Tensor) -> dict[str, float]:
     A cloud's region is the union of balls about its points that reach to the third neighbour. Of N x D features the
     first 3,000 on each side count.
     """
-    real, fake = real[:POINTS].float(), fake[:POINTS].float()
+    # Doubles: distances come out of a product of matrices, which may be computed in TF32 for floats.
+    real, fake = real[:POINTS].double(), fake[:POINTS].double()
     distances = torch.cdist(real, fake)
     precision = (distances <= _radii(real)[:, None]).any(0).float().mean()
     recall = (distances <= _radii(fake)[None]).any(1).float().mean()

@@ -264,6 +264,24 @@ def test_fid_and_precision_share_one_look_at_the_fakes(
     assert sorted(looks) == [1000, 10_000]
 
 
+def test_real_images_beyond_the_compared_ones_are_not_looked_at(
+    tiny: Callable[..., TrainingSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_of_real", {})
+    looks: list[int] = []
+
+    def measure(images_NCHW: torch.Tensor) -> torch.Tensor:
+        looks.append(len(images_NCHW))
+        return images_NCHW.float()
+
+    for last in (0, 255):
+        images = np.zeros((10_001, 1, 1, 1), np.uint8)
+        images[-1] = last
+        dataset = data.ImageData(images_NCHW=images, labels=np.zeros(10_001, np.int64))
+        comparison.Comparison(tiny().dataset.facts, dataset, torch.zeros(7, 1, 1, 1)).both(measure)
+    assert looks == [7, 10_000, 7]
+
+
 def test_features_come_in_the_promised_shape_whatever_the_count() -> None:
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (501, 1, 28, 28), np.uint8))
     features = garments.features(images)
