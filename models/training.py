@@ -140,7 +140,7 @@ def _play(
         # Learn
         began = clock.seconds()
         if game.replays_graphs:
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=before, seconds=began))
         shown = play(game, rules, deals)
         # Average
