@@ -6,7 +6,7 @@ DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test slow check format bench clean
+.PHONY: help demo serve test slow check format bench gallery clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ format: $(VENV)/.installed  ## rewrite the sources as `make check` wants them
 
 bench: $(VENV)/.installed $(GARMENTS)  ## the performance claims, each beside its reference
 	$(BIN)/python -m benchmarks
+
+gallery: $(VENV)/.installed $(GARMENTS)  ## train every preset for a minute; pictures and figures go to docs/gallery
+	$(BIN)/python -m benchmarks.gallery
 
 clean:  ## remove the virtual environment and the caches, not the data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,7 +1,7 @@
 """/v1/presets: the named recipes, resolved for a dataset."""
 
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
@@ -9,11 +9,11 @@ from api.access import Reader
 from api.errors import documented, not_found
 from api.schemas import Page, PresetOut
 from models import presets
+from models.spec import BuiltinName
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
-DatasetName = Literal["fashion-mnist", "digits"]
-Dataset = Annotated[DatasetName, Query(description="The dataset to resolve the recipe for")]
-DEFAULT: DatasetName = "fashion-mnist"
+Dataset = Annotated[BuiltinName, Query(description="The dataset to resolve the recipe for")]
+DEFAULT: BuiltinName = "fashion-mnist"
 
 
 @router.get("", response_model=Page[PresetOut], responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))

@@ -28,6 +28,8 @@ IMAGES_SAVED = 10_000
 class Outcome:
     seed: int
     images_seen: int
+    seconds: float
+    """Of training, evaluations excluded."""
     images_per_second: float
     """The median over the ticks of the second half."""
     quality: Mapping[str, float]
@@ -40,11 +42,14 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
     speeds: list[float] = []
     quality: Mapping[str, float] = {}
     last: training.CheckpointDue | None = None
+    ticked = evaluating = 0.0
     for event in training.train(spec, dataset=dataset, device=device):
         match event:
             case training.Tick():
+                ticked = time.monotonic()
                 speeds.append(event.values["images_per_second"])
             case training.Evaluated():
+                evaluating += time.monotonic() - ticked
                 quality = event.values
             case training.CheckpointDue():
                 last = event
@@ -57,19 +62,22 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
     game.restore(last.state)
     module = game.sampled().eval().requires_grad_(False)
     generator = sampling.LoadedGenerator(spec, last.images_seen, module, device)
-    return Outcome(spec.seed, last.images_seen, statistics.median(speeds[len(speeds) // 2 :]), quality, generator)
+    speed = statistics.median(speeds[len(speeds) // 2 :])
+    seconds = last.state.position.training_seconds - evaluating
+    return Outcome(spec.seed, last.images_seen, seconds, speed, quality, generator)
 
 
-def _spec(arguments: argparse.Namespace, seed: int) -> TrainingSpec:
+def timed(preset: str, *, dataset: str, seconds: float, seed: int, changes: Mapping[str, Any]) -> TrainingSpec:
+    """A preset that trains for so long and is evaluated once, at the end; the changes are laid over it."""
     part: dict[str, Any] = {
-        "preset": arguments.preset,
-        "dataset": {"kind": "builtin", "name": arguments.dataset},
-        "budget": {"images": None, "seconds": arguments.seconds},
+        "preset": preset,
+        "dataset": {"kind": "builtin", "name": dataset},
+        "budget": {"images": None, "seconds": seconds},
         "seed": seed,
         "checkpoint": {"every_images": 10**12},
         "evaluation": {"every_images": 10**12, "samples": 10_000},
     }
-    return presets.resolve(part | json.loads(arguments.changes))
+    return presets.resolve(part | dict(changes))
 
 
 def main() -> int:
@@ -84,7 +92,14 @@ def main() -> int:
     arguments = parser.parse_args()
     for seed in arguments.seeds:
         start = time.monotonic()
-        outcome = run(_spec(arguments, seed), folder=arguments.datasets, device=torch.device("cpu"))
+        spec = timed(
+            arguments.preset,
+            dataset=arguments.dataset,
+            seconds=arguments.seconds,
+            seed=seed,
+            changes=json.loads(arguments.changes),
+        )
+        outcome = run(spec, folder=arguments.datasets, device=torch.device("cpu"))
         figures = "  ".join(f"{name} {value:.3f}" for name, value in outcome.quality.items())
         print(
             f"seed {seed}: {outcome.images_seen:,} images  {outcome.images_per_second:,.0f} images/s  {figures}"

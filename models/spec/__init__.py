@@ -13,7 +13,7 @@ from models.spec.architectures import (
     VaeArchitecture,
 )
 from models.spec.augment import AdaptiveAugment, Augment, DiffAugment, FlipAugment, NoAugment
-from models.spec.datasets import BuiltinDataset
+from models.spec.datasets import BuiltinDataset, BuiltinName
 from models.spec.guard import Guard, GuardOff, GuardRepair
 from models.spec.optimizers import (
     AdamOptimizer,
@@ -49,6 +49,7 @@ __all__ = [
     "Augment",
     "Budget",
     "BuiltinDataset",
+    "BuiltinName",
     "CheckpointPlan",
     "ConsistencyPenalty",
     "ConstantSchedule",

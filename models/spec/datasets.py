@@ -7,12 +7,14 @@ from pydantic import Field, model_validator
 from models import catalog
 from models.fields import Spec
 
+BuiltinName = Literal["fashion-mnist", "digits", "ring", "grid", "stacked-fashion"]
+
 
 class BuiltinDataset(Spec):
     """A dataset that comes with Saddle."""
 
     kind: Literal["builtin"] = "builtin"
-    name: Literal["fashion-mnist", "digits", "ring", "grid", "stacked-fashion"]
+    name: BuiltinName
     resolution: int = Field(ge=1, le=1024)
     """Pixels a side; the dataset's own. 1: the data are points of the plane."""
 
