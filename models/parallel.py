@@ -3,6 +3,7 @@
 All of a group make the same calls in the same order: every method below waits for the others.
 """
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,9 @@ def join(*, device: torch.device, at: str = "env://") -> Iterator[Group]:
     `world_size` in its query. Tensors on a CUDA device go by NCCL, those on the CPU by Gloo. After an error the group
     is left as it is, as taking leave would mean to wait for the others: the process is to end.
     """
+    # The default group of its functions is that of the time of its import, and training imports it sooner or later: the
+    # group would not end here but with the interpreter, and its threads would now and then abort that.
+    importlib.import_module("torch.distributed.nn.functional")
     if device.type == "cuda":
         torch.cuda.set_device(device)
         distributed.init_process_group("cpu:gloo,cuda:nccl", init_method=at, timeout=TIMEOUT, device_id=device)

@@ -6,6 +6,7 @@ trainer, the first of the group, writes everything down.
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def gathered(task: Task, *, number: int, device: torch.device) -> Iterator[Group
             for rank in range(1, number)
         ]
         for companion in companions:
-            Thread(target=_follow, args=(companion, leaving), daemon=True).start()
+            Thread(target=_follow, args=(companion, leaving, folder), daemon=True).start()
         try:
             with parallel.join(device=device, at=f"{address}0") as group:
                 _share_cores(group)
@@ -87,13 +88,14 @@ def _start(address: str, *, device: torch.device) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-m", "worker.companions", address, str(device)])
 
 
-def _follow(companion: "subprocess.Popen[bytes]", leaving: Event) -> None:
+def _follow(companion: "subprocess.Popen[bytes]", leaving: Event, folder: str) -> None:
     """Ends this process when a companion dies. The main thread may wait for the dead where no exception reaches it."""
     status = companion.wait()
     if status == 0 or leaving.is_set():
         return
     log.error("a companion ended", pid=companion.pid, exit_status=status)
     if not leaving.wait(GRACE_SECONDS):
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 

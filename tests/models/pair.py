@@ -27,6 +27,7 @@ def main(folder: Path) -> None:
             out.mkdir(parents=True)
             train(TrainingSpec.model_validate(how["spec"]), how, folder=folder, out=out, group=group)
         collect(folder, group=group)
+    (folder / f"threads-{group.rank}.json").write_text(json.dumps(threads()))
 
 
 def train(spec: TrainingSpec, how: dict[str, Any], *, folder: Path, out: Path, group: Group) -> None:
@@ -71,6 +72,11 @@ def collect(folder: Path, *, group: Group) -> None:
         "once": group.once(lambda: {"made by": group.rank}),
     }
     (folder / f"collected-{group.rank}.json").write_text(json.dumps(found))
+
+
+def threads() -> list[str]:
+    """The names of this process's, as the kernel has them."""
+    return [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
 
 
 if __name__ == "__main__":
