@@ -35,18 +35,24 @@ class Deal:
         if number == 1:
             yield self
             return
-        size = len(self.real_NCHW) // number
-        for start in range(0, len(self.real_NCHW), size):
-            cut = slice(start, start + size)
-            yield Deal(
-                real_NCHW=self.real_NCHW[cut],
-                labels=None if self.labels is None else self.labels[cut],
-                latents=self.latents[cut],
-                images_seen=self.images_seen + start,
-                turn=self.turn,
-                salt=self.salt,
-                source=self.source,
-            )
+        for place in range(number):
+            yield self.part(place, of=number)
+
+    def part(self, place: int, *, of: int) -> "Deal":
+        """One of so many equal parts, counted from 0."""
+        if of == 1:
+            return self
+        size = len(self.real_NCHW) // of
+        cut = slice(place * size, (place + 1) * size)
+        return Deal(
+            real_NCHW=self.real_NCHW[cut],
+            labels=None if self.labels is None else self.labels[cut],
+            latents=self.latents[cut],
+            images_seen=self.images_seen + place * size,
+            turn=self.turn,
+            salt=self.salt,
+            source=self.source,
+        )
 
 
 class Dealer:

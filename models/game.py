@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models import architectures, checkpoint, ema, optimizers, placement, rates
+from models import architectures, checkpoint, ema, optimizers, parallel, placement, rates
 from models import spec as specs
 from models.meter import Meter
 from models.position import Position
@@ -15,9 +15,16 @@ from models.position import Position
 class Game:
     """The players of a run on their device. Networks are in training mode but for the average, which is in evaluation
     mode and is the generator itself where the spec asks for no averaging.
+
+    The processes of a `group` have a game each, all the same after every round. What is found over a batch, such as the
+    statistics of batch norm, each finds over its share, as with the parts of a batch. Raises ValueError if a batch
+    cannot be shared.
     """
 
-    def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:
+    def __init__(
+        self, spec: specs.TrainingSpec, *, device: torch.device, group: parallel.Group = parallel.SOLO
+    ) -> None:
+        parallel.check(spec, processes=group.size)
         networks, twins = architectures.build(spec), architectures.build(spec)
         self.spec = spec
         self.generator = placement.place(networks.generator, device=device)
@@ -36,6 +43,8 @@ class Game:
         self.memory: dict[str, Tensor] = {}
         """What penalties and augmentations remember between steps, as small tensors on the device."""
         self.device = device
+        self.group = group
+        self._statistics = [*_statistics(self.generator), *_statistics(self.discriminator)]
         self.fast_generator: Callable[..., Tensor] = self.generator
         self.fast_discriminator: Callable[..., Tensor] = self.discriminator
         """The same networks, compiled if the spec says so; compiled ones cannot be differentiated twice."""
@@ -97,6 +106,10 @@ class Game:
         ]
 
     def update_average(self, *, images_seen: int, step_images: int) -> None:
+        """Ends a round. First the processes pool what they found: the average follows batch statistics too, and a run's
+        bits must not depend on where it was stopped.
+        """
+        self._pool()
         if self.average is not None:
             keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
             ema.update(self.average, self.generator, keep=keep)
@@ -128,6 +141,23 @@ class Game:
         optimizers.restore(self.discriminator_optimizer, state.discriminator_optimizer)
         self.meter.restore(state.sums, state.position.summed, device=self.device)
         self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in state.memory.items()}
+
+    def _pool(self) -> None:
+        """Makes what each process has found by itself in a round the mean over all: the meter and batch statistics."""
+        if self.group.size == 1:
+            return
+        sums = self.meter.sums
+        means = self.group.mean([*sums.values(), *self._statistics])
+        self.meter.restore(dict(zip(sums, means, strict=False)), self.meter.counts, device=self.device)
+        if self._statistics:
+            torch._foreach_copy_(self._statistics, means[len(sums) :])
+
+
+def _statistics(network: nn.Module) -> list[Tensor]:
+    """What a network's state holds besides its parameters and counters, live."""
+    trained = dict(network.named_parameters())
+    state = network.state_dict()
+    return [tensor for name, tensor in state.items() if name not in trained and tensor.is_floating_point()]
 
 
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -33,13 +33,14 @@ def detect(game: Game, *, thorough: bool) -> Failure | None:
     """What is wrong with a game between two steps. Waits for the device.
 
     The running sums tell of every loss and gradient since the tick before, the weights of themselves; `thorough` looks
-    at the optimizers and averages too, as nothing that is not finite may be saved.
+    at the optimizers and averages too, as nothing that is not finite may be saved. A group of processes goes by
+    what the first one finds.
     """
     suspects = {"a loss or gradient": game.meter.sums.values(), "a weight": game.parameters()}
     if thorough:
         suspects["the state"] = game.tensors()
     for suspect, tensors in suspects.items():
-        if not numbers.all_finite(tensors):
+        if not game.group.agree(numbers.all_finite(tensors)):
             return Failure("non_finite", f"{suspect} became NaN or infinite")
     return None
 

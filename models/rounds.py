@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models import elbo, optimizers, penalties, verdicts
+from models import elbo, optimizers, parallel, penalties, verdicts
 from models import spec as specs
 from models.deals import Deal
 from models.game import Game
@@ -73,8 +73,8 @@ def move_together(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
         sums_against, sums_towards = _added(sums_against, against), _added(sums_towards, towards)
     assert sums_against is not None
     assert sums_towards is not None
-    step_discriminator(game, rules, _mean(sums_against, number))
-    step_generator(game, _mean(sums_towards, number))
+    step_discriminator(game, rules, _mean(game, sums_against))
+    step_generator(game, _mean(game, sums_towards))
     return Shown(part.real_NCHW, fake_NCHW)
 
 
@@ -124,7 +124,7 @@ def autoencode(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
         sums = _added(sums, torch.autograd.grad(loss, parameters))
         game.meter.add({"loss_g": loss, "reconstruction": distortion, "kl": divergence})
     assert sums is not None
-    gradients = _mean(sums, game.spec.accumulation_steps)
+    gradients = _mean(game, sums)
     count = len(game.generator_parameters)
     step_generator(game, gradients[:count])
     step_discriminator(game, rules, gradients[count:])
@@ -146,13 +146,16 @@ def step_generator(game: Game, gradients: Sequence[Tensor]) -> None:
     game.meter.add({"grad_norm_g": optimizers.step(game.generator_optimizer, gradients, max_norm=max_norm)})
 
 
-def diversity(shown: Shown) -> Tensor:
+def diversity(shown: Shown, *, group: parallel.Group = parallel.SOLO) -> Tensor:
     """How far apart the fakes of a batch are, measured by the real images: near 0 collapsed, 1 alike.
+
+    Of all that the group's processes have shown.
 
     The ratio of the root mean square distances between two images of one batch, pixel by pixel; these are, but for a
     factor, the roots of the summed variances. Cheap, and blind to what only a feature extractor sees.
     """
-    spread_real, spread_fake = (images.detach().var(0).sum().sqrt() for images in (shown.real_NCHW, shown.fake_NCHW))
+    real_NCHW, fake_NCHW = (group.gather(images.detach()) for images in (shown.real_NCHW, shown.fake_NCHW))
+    spread_real, spread_fake = (images_NCHW.var(0).sum().sqrt() for images_NCHW in (real_NCHW, fake_NCHW))
     return spread_fake / spread_real.clamp(min=1e-6)
 
 
@@ -170,7 +173,7 @@ def _discriminator_turn(
         sums = _added(sums, _discriminator_gradients(game, rules, part, fake_NCHW, adapts=adapts))
         fakes.append(fake_NCHW)
     assert sums is not None
-    return _mean(sums, number), fakes[0] if number == 1 else torch.cat(fakes)
+    return _mean(game, sums), fakes[0] if number == 1 else torch.cat(fakes)
 
 
 def _discriminator_gradients(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, adapts: bool) -> Gradients:
@@ -218,12 +221,14 @@ def _generator_turn(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> 
         sums = _added(sums, torch.autograd.grad(loss, game.generator_parameters))
         game.meter.add({"loss_g": loss})
     assert sums is not None
-    return _mean(sums, number)
+    return _mean(game, sums)
 
 
 def _added(sums: Gradients | None, gradients: Sequence[Tensor]) -> Gradients:
     return list(gradients if sums is None else torch._foreach_add(sums, list(gradients)))
 
 
-def _mean(sums: Gradients, number: int) -> Gradients:
-    return sums if number == 1 else list(torch._foreach_div(sums, number))
+def _mean(game: Game, sums: Gradients) -> Gradients:
+    """Over the parts of a batch, and over the processes that share it."""
+    number = game.spec.accumulation_steps
+    return game.group.mean(sums if number == 1 else torch._foreach_div(sums, number))

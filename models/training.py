@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import torch
 
-from models import checkpoint, evaluators, guard, precision, rates, rounds, schedule
+from models import checkpoint, evaluators, guard, parallel, precision, rates, rounds, schedule
 from models import spec as specs
 from models.checkpoint import State
 from models.data import ImageData
@@ -97,18 +98,26 @@ def train(
     device: torch.device,
     resume: checkpoint.Checkpoint | None = None,
     stop: Callable[[], bool] = never,
+    group: parallel.Group = parallel.SOLO,
 ) -> Iterator[Event]:
     """Trains until the budget is spent or `stop`, asked after every step, says so.
 
     Two runs of a spec on one machine yield the same events, times excepted, however often one of them was stopped and
     resumed. At one place Tick comes before Evaluated, and Evaluated before CheckpointDue.
 
-    Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec.
+    The processes of a `group`, all called with the same spec, dataset and checkpoint, share each batch. They yield the
+    same events, their `images_per_second` excepted; `stop` and the clock are the first one's. Up to rounding, the run
+    is what one process alone would make of the spec, but for what is found over a batch (the statistics of batch norm,
+    the means in relativistic_average and dragan) and for chance that is not dealt (of penalties, augmentations that the
+    discriminator is shown, and posteriors): these are each share's own, as with the parts of a batch.
+
+    Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec or the batch cannot
+    be shared.
     """
     precision.set_float32(spec.precision, device=device)
-    game = Game(spec, device=device)
+    game = Game(spec, device=device, group=group)
     position = game.start(None if resume is None else resume.state)
-    clock = _Clock(position.training_seconds)
+    clock = _Clock(position.training_seconds, group=group)
     if (spent := schedule.spent(spec.budget, position.images_seen, clock.seconds())) is not None:
         yield Finished(position.images_seen, spent)
         return
@@ -126,7 +135,7 @@ def _play(
     dataset: ImageData,
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
-    spec = game.spec
+    spec, group = game.spec, game.group
     rules = Rules.of(spec, device=game.device)
     play = rounds.method(spec)
     good = game.state(position)
@@ -135,7 +144,7 @@ def _play(
     while True:
         # Deal
         before = position.images_seen
-        deals = dealer.round(before, salt=position.salt)
+        deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=position.salt)]
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
@@ -153,7 +162,7 @@ def _play(
 
         # Tick, and what else is due here
         spent = schedule.spent(spec.budget, seen, position.training_seconds)
-        ended: Ending | None = spent or ("stopped" if stop() else None)
+        ended: Ending | None = spent or ("stopped" if group.agree(stop()) else None)
         due = schedule.due(spec, before=before, after=seen, ended=ended)
         if not due:
             continue
@@ -164,12 +173,12 @@ def _play(
             clock.start_lap(position.images_seen)
             continue
         if "tick" in due:
-            game.meter.add({"diversity": rounds.diversity(shown)})
+            game.meter.add({"diversity": rounds.diversity(shown, group=group)})
             values = game.meter.means() | {"images_per_second": clock.images_per_second(seen)} | game.learning_rates()
             game.meter.reset()
             yield Tick(seen, values)
         if "evaluation" in due:
-            yield Evaluated(seen, evaluators.evaluate(game.sampled(), spec=spec, dataset=dataset))
+            yield Evaluated(seen, group.once(partial(evaluators.evaluate, game.sampled(), spec=spec, dataset=dataset)))
         if "checkpoint" in due:
             position = guard.kept(position.model_copy(update={"training_seconds": clock.seconds()}))
             good = game.state(position)
@@ -190,14 +199,15 @@ def _repaired(failure: guard.Failure, *, failed: Position, position: Position) -
 
 
 class _Clock:
-    """Seconds of training over all attempts, and the speed of the steps alone."""
+    """Seconds of training over all attempts, the first process's for all, and the speed of the steps alone."""
 
-    def __init__(self, seconds_before: float) -> None:
+    def __init__(self, seconds_before: float, *, group: parallel.Group) -> None:
+        self._group = group
         self._start = time.monotonic() - seconds_before
         self._lap = (self._start, 0)
 
     def seconds(self) -> float:
-        return time.monotonic() - self._start
+        return self._group.agree(time.monotonic() - self._start)
 
     def start_lap(self, images_seen: int) -> None:
         self._lap = (time.monotonic(), images_seen)

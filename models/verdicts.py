@@ -70,7 +70,9 @@ def look(
         fake_NCHW = fake_NCHW.detach().requires_grad_(slopes)
     real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=exact)
     ask = partial(judge, game, rules, deal.labels, exact=exact)
-    judgement = penalties.Judgement(real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory)
+    judgement = penalties.Judgement(
+        real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory, game.group
+    )
     loss = rules.loss.discriminator(real, fake)
     scores = {
         "loss_d": loss,
@@ -85,7 +87,8 @@ def look(
         loss = loss + penalty.every_steps * scores[penalty.kind]
     game.meter.add(scores)
     if adapts and rules.augment.learn is not None:
-        rules.augment.learn(game.spec.augment, real.detach(), game.memory, len(real))
+        logits = game.group.gather(real.detach())
+        rules.augment.learn(game.spec.augment, logits, game.memory, len(logits))
     return Verdict(real, fake, loss)
 
 

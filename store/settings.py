@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     auth: Literal["keys", "none"] = "keys"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    processes: int = Field(default=1, ge=1, le=1024)
+    """That train a job together, each with a share of every batch; on GPUs each on its own, from the first one on."""
 
     lease_seconds: float = Field(default=60, gt=0)
     """A runner that did not renew for so long is taken for dead."""
@@ -53,6 +55,15 @@ class Settings(BaseSettings):
     def _heartbeat_within_lease(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("SADDLE_HEARTBEAT_SECONDS must be at most half of SADDLE_LEASE_SECONDS")
+        return self
+
+    @model_validator(mode="after")
+    def _a_device_a_process(self) -> Self:
+        if self.processes > 1 and ":" in self.device:
+            raise ValueError(
+                f"SADDLE_DEVICE={self.device} is one GPU, and SADDLE_PROCESSES={self.processes} take one each: set "
+                "SADDLE_DEVICE to cuda, and CUDA_VISIBLE_DEVICES to choose among them"
+            )
         return self
 
     @property

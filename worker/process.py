@@ -16,6 +16,8 @@ TAIL_LINES = 40
 OPENMP = {"GOMP_SPINCOUNT": "30000"}
 """How long the trainer's threads spin while they wait for each other. With libgomp's default training all but stops
 when another process wants the same cores; see docs/experiments.md."""
+GLOO = {"GLOO_SOCKET_IFNAME": "lo"}
+"""A trainer and its companions are on one machine: nobody else can speak to them."""
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -49,7 +51,7 @@ class Child:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=OPENMP | os.environ
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=OPENMP | GLOO | os.environ
         )
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._reader = Thread(target=self._read, daemon=True)

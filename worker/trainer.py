@@ -15,7 +15,7 @@ import structlog
 import torch
 from sqlalchemy.orm import Session
 
-from models import checkpoint, data, precision, training
+from models import checkpoint, data, parallel, precision, training
 from models.data.errors import DatasetMissing
 from models.position import Position
 from models.spec import TrainingSpec
@@ -25,7 +25,7 @@ from store.database import Database
 from store.errors import LeaseLost, StorageFull
 from store.queue import Queue
 from store.settings import Settings
-from worker import exits
+from worker import companions, exits
 from worker.process import die_with_parent
 
 log = structlog.get_logger()
@@ -48,14 +48,31 @@ class Trainer:
     def run(self) -> int:
         """The exit status. Raises LeaseLost."""
         device = _device(self.settings.device)
+        number = companions.most(self.spec, limit=self.settings.processes, device=device)
+        device = companions.device_of(0, device=device, number=number)
         dataset = data.load(self.spec.dataset, folder=self.settings.datasets_dir)
         resume = self._newest_checkpoint()
         position = resume.state.position if resume else Position()
         numbers = precision.autocast_dtype(self.spec.precision, device=device) or torch.float32
         place = f"resumes at {position.images_seen:,} images" if resume else "starts"
-        self._event("log", images_seen=position.images_seen, message=f"{place} on {device} in {numbers}")
+        company = f", {number} processes" if number > 1 else ""
+        self._event("log", images_seen=position.images_seen, message=f"{place} on {device} in {numbers}{company}")
+        with companions.gathered(companions.Task(self.spec, resume), number=number, device=device) as group:
+            return self._train(dataset, device=device, resume=resume, group=group)
+
+    def _train(
+        self,
+        dataset: data.ImageData,
+        *,
+        device: torch.device,
+        resume: checkpoint.Checkpoint | None,
+        group: parallel.Group,
+    ) -> int:
+        position = resume.state.position if resume else Position()
         began = time.monotonic()
-        for event in training.train(self.spec, dataset=dataset, device=device, resume=resume, stop=self.stop):
+        for event in training.train(
+            self.spec, dataset=dataset, device=device, resume=resume, stop=self.stop, group=group
+        ):
             seconds_trained = position.training_seconds + time.monotonic() - began
             match event:
                 case training.Tick():

@@ -10,6 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from models import parallel
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
@@ -31,6 +33,8 @@ class Judgement:
     """On the images' device."""
     memory: dict[str, Tensor]
     """Small tensors that a penalty keeps between steps, under "<kind>.<name>"; saved in checkpoints."""
+    group: parallel.Group = parallel.SOLO
+    """The processes that judge a batch together; what goes into the memory is the mean over them."""
 
     @cached_property
     def gradients_NCHW(self) -> tuple[Tensor, Tensor]:

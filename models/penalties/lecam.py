@@ -12,17 +12,17 @@ def lecam(spec: specs.LecamPenalty, judgement: Judgement) -> Tensor:
     a_R and a_F follow the mean logits of real and of generated images, this batch's included (eq. 4). The authors' code
     leaves out logits that have crossed the other side's average; the paper and this do not.
     """
-    real_average = _follow(spec, judgement.memory, "lecam.real", judgement.real)
-    fake_average = _follow(spec, judgement.memory, "lecam.fake", judgement.fake)
+    real_mean, fake_mean = judgement.group.mean([judgement.real.detach().mean(), judgement.fake.detach().mean()])
+    real_average = _follow(spec, judgement.memory, "lecam.real", real_mean)
+    fake_average = _follow(spec, judgement.memory, "lecam.fake", fake_mean)
     distance = (judgement.real - fake_average).square().mean() + (judgement.fake - real_average).square().mean()
     return distance * spec.weight
 
 
-def _follow(spec: specs.LecamPenalty, memory: dict[str, Tensor], name: str, logits: Tensor) -> Tensor:
-    """The moving average after these logits; the first batch's mean begins it, so that none is drawn towards 0.
+def _follow(spec: specs.LecamPenalty, memory: dict[str, Tensor], name: str, mean: Tensor) -> Tensor:
+    """The moving average after a batch's mean logit; the first one begins it, so that none is drawn towards 0.
 
     A lazy penalty sees one step of many, and its average forgets as much as the steps between would have.
     """
-    mean = logits.detach().mean()
     memory[name] = mean if name not in memory else memory[name].lerp(mean, 1 - spec.decay**spec.every_steps)
     return memory[name]
