@@ -97,8 +97,8 @@ REGISTRY: dict[str, Preset] = {
         ),
         Preset(
             "fast",
-            "The robust recipe for the first minute: told the images' classes where there are some, with a budget of 400,000 "
-            "images. For trying things out.",
+            "The robust recipe for the first minute: told the images' classes where there are some, and for 400,000 images. "
+            "For trying things out.",
             recipes.fast,
         ),
         Preset(
