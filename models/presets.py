@@ -97,8 +97,8 @@ REGISTRY: dict[str, Preset] = {
         ),
         Preset(
             "fast",
-            "The robust recipe for the first minute: told the images' classes where there are some, and for 400,000 images. "
-            "For trying things out.",
+            "For trying things out: the robust recipe for the first minute, told the images' classes where there are "
+            "some.",
             recipes.fast,
         ),
         Preset(

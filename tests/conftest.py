@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,12 +94,16 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    server.psql(f"CREATE DATABASE {TEMPLATE};")
-    database.migrate(_postgres_url(server, TEMPLATE))
-    yield server
-    server.cleanup()
+def postgres() -> Iterator[PostgresServer]:
+    """Not below pytest's own folder: every session that starts shuts that to other users, and the server, where root
+    starts it, is one of those.
+    """
+    with tempfile.TemporaryDirectory(prefix="saddle-postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        server.psql(f"CREATE DATABASE {TEMPLATE};")
+        database.migrate(_postgres_url(server, TEMPLATE))
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
