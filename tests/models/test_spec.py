@@ -167,8 +167,8 @@ def test_a_list_replaces_the_presets() -> None:
         ),
         ({"name": "a\u202eb"}, "must not contain the control character U+202E"),
         ({"name": "a\0b"}, "must not contain the control character U+0000"),
-        ({"preset": "nonesuch"}, "must be one of robust, article"),
-        ({"preset": ["robust"]}, "must be one of robust, article"),
+        ({"preset": "nonesuch"}, "must be one of robust, fast, article"),
+        ({"preset": ["robust"]}, "must be one of robust, fast, article"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
