@@ -69,10 +69,6 @@ def look(
     if not fake_NCHW.requires_grad or not fake_NCHW.is_leaf:
         fake_NCHW = fake_NCHW.detach().requires_grad_(slopes)
     real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=exact)
-    ask = partial(judge, game, rules, deal.labels, exact=exact)
-    judgement = penalties.Judgement(
-        real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory, game.group
-    )
     loss = rules.loss.discriminator(real, fake)
     scores = {
         "loss_d": loss,
@@ -80,6 +76,11 @@ def look(
         "logit_fake": fake.mean(),
         "d_accuracy": rules.loss.accuracy(real, fake),
     }
+    if due:
+        ask = partial(judge, game, rules, deal.labels, exact=exact)
+        judgement = penalties.Judgement(
+            real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory, game.group
+        )
     for penalty in due:
         term = penalties.REGISTRY[penalty.kind].term
         assert term is not None
@@ -124,8 +125,14 @@ def _judge_both(
         real = judge(game, rules, deal.labels, real_NCHW, exact=exact)
         return real, judge(game, rules, deal.labels, fake_NCHW, exact=exact)
     labels = None if deal.labels is None else torch.cat([deal.labels, deal.labels])
-    real, fake = judge(game, rules, labels, torch.cat([real_NCHW, fake_NCHW]), exact=exact).chunk(2)
+    both_NCHW = torch.cat([_computed(rules, real_NCHW), _computed(rules, fake_NCHW)])
+    real, fake = judge(game, rules, labels, both_NCHW, exact=exact).chunk(2)
     return real, fake
+
+
+def _computed(rules: Rules, images_NCHW: Tensor) -> Tensor:
+    """The images in the format that the first layer would make of them: half as much to copy."""
+    return images_NCHW if rules.autocast_dtype is None else images_NCHW.to(rules.autocast_dtype)
 
 
 def autocast(game: Game, rules: Rules) -> torch.autocast:
