@@ -22,8 +22,6 @@ from models import data, pictures, presets, sampling, training
 from models.spec import TrainingSpec
 
 GARMENTS = presets.DEFAULT_DATASET
-SHORT_SECONDS = 20.0
-"""Runs on points of the plane are over sooner."""
 MODES = ("ring", "grid", "stacked-fashion")
 SAMPLES = 64
 COLUMNS = 8
@@ -113,16 +111,15 @@ def _wishes(arguments: argparse.Namespace) -> list[Wish]:
     names = list(presets.REGISTRY) if everything else arguments.presets or []
     datasets = MODES if everything else arguments.modes or []
     seconds, seed = arguments.seconds, arguments.seed
-    short = min(seconds, SHORT_SECONDS)
     return [
         *(Wish(name, GARMENTS, seconds, seed) for name in names),
-        *(Wish(presets.DEFAULT, name, seconds if name == "stacked-fashion" else short, seed) for name in datasets),
+        *(Wish(presets.DEFAULT, name, seconds, seed) for name in datasets),
     ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gallery", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of training, each; of points at most 20")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of training, each")
     parser.add_argument("--presets", nargs="+", choices=list(presets.REGISTRY), help="these alone, on Fashion-MNIST")
     parser.add_argument("--modes", nargs="+", choices=MODES, help="the default preset on these alone")
     parser.add_argument("--seed", type=int, default=0)
