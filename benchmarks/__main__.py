@@ -14,14 +14,17 @@ MEASUREMENTS: dict[str, Callable[[], list[figures.Row]]] = {
     "memory": memory.measure,
     "quality": quality.measure,
     "fast": quality.measure_fast,
-    "modes": modes.measure,
+    "points": modes.measure_points,
+    "stacked": modes.measure_stacked,
     "service": service.measure,
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS))
+    parser.add_argument(
+        "--only", nargs="*", choices=MEASUREMENTS, default=list(MEASUREMENTS), help="none: the table alone"
+    )
     parser.add_argument(
         "--rows", type=Path, default=RESULTS, help="the file of rows; those of other figures stay in it"
     )
