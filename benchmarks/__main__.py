@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures, memory, modes, quality, service, throughput
+from benchmarks import figures, machine, memory, modes, quality, service, throughput
 
 RESULTS = Path("bench.json")
 
@@ -31,8 +31,9 @@ def main() -> int:
     arguments = parser.parse_args()
     for name in arguments.only:
         print(f"{name} …", file=sys.stderr, flush=True)
-        figures.save(arguments.rows, MEASUREMENTS[name]())
-    print(f"{figures.table(figures.load(arguments.rows))}\n\nrows: {arguments.rows}")
+        figures.save(arguments.rows, MEASUREMENTS[name](), machine=str(machine.this()))
+    print(f"# Figures\n\nPrinted by `make bench`, from the rows in {arguments.rows}.\n")
+    print(figures.table(figures.load(arguments.rows)))
     return 0
 
 

@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -20,6 +20,8 @@ class Row:
     reference_raw: list[float]
     """The reference's own measurements in the same run; empty where it is quoted."""
     remark: str
+    machine: str = ""
+    """Where it was measured."""
 
     @property
     def measured(self) -> float:
@@ -49,9 +51,9 @@ def row(
     return Row(figure, [float(value) for value in raw], bound, quoted, measured, remark)
 
 
-def save(path: Path, rows: Sequence[Row]) -> None:
-    """Adds the rows to a file; rows of the same figures are replaced."""
-    kept = {old.figure: old for old in load(path)} | {new.figure: new for new in rows}
+def save(path: Path, rows: Sequence[Row], *, machine: str) -> None:
+    """Adds the rows to a file, with the machine they are from; rows of the same figures are replaced."""
+    kept = {old.figure: old for old in load(path)} | {new.figure: replace(new, machine=machine) for new in rows}
     path.write_text(json.dumps([asdict(one) for one in kept.values()], indent=2) + "\n")
 
 
@@ -60,7 +62,7 @@ def load(path: Path) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown, a line a figure."""
+    """Markdown, a line a figure, then the machines."""
     lines = [
         "| Figure | Median | Lowest to highest | Runs | Reference | Bound | Holds | Remark |",
         "| --- | ---: | --- | ---: | ---: | --- | --- | --- |",
@@ -77,7 +79,8 @@ def table(rows: Sequence[Row]) -> str:
             one.remark,
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    machines = sorted({one.machine for one in rows if one.machine})
+    return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
 
 
 def _text(value: float) -> str:

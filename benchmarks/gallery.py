@@ -5,9 +5,6 @@ diverges has a row that says so.
 """
 
 import argparse
-import os
-import platform
-import re
 import shlex
 import sys
 import time
@@ -16,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import gallery_page, recipes
-from benchmarks.gallery_page import Machine, Row
+from benchmarks import gallery_page, machine, recipes
+from benchmarks.gallery_page import Row
 from models import data, pictures, presets, sampling, training
 from models.spec import TrainingSpec
 
@@ -63,7 +60,7 @@ def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None
         quality={name: round(value, 4) for name, value in quality.items()},
         diverged=diverged,
         command=command,
-        machine=machine(),
+        machine=machine.this(),
     )
     return row, png
 
@@ -92,13 +89,6 @@ def keep(row: Row, png: bytes | None, *, folder: Path) -> None:
     rows = gallery_page.merged(old, [row], order=ORDER)
     rows_file.write_bytes(gallery_page.ROWS.dump_json(rows, indent=2) + b"\n")
     (folder / PAGE).write_text(gallery_page.page(rows, garments=GARMENTS), encoding="utf-8")
-
-
-def machine() -> Machine:
-    facts = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*: (.+)$", facts.read_text(), re.MULTILINE) if facts.exists() else None
-    processor = named[1].strip() if named else platform.processor() or platform.machine()
-    return Machine(processor, cores=len(os.sched_getaffinity(0)), threads=torch.get_num_threads())
 
 
 def _is_convolutional(spec: TrainingSpec) -> bool:

@@ -6,6 +6,8 @@ from itertools import groupby
 
 from pydantic import TypeAdapter
 
+from benchmarks.machine import Machine
+
 ABOUT = """# Gallery
 
 What each preset draws when it has trained for so many seconds. `make gallery` makes this page anew, the pictures on it
@@ -31,14 +33,6 @@ standard deviations of a mode, and KL, in nats, how unevenly the modes are met (
 a scatter of 4,096 samples.
 """
 NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class Machine:
-    processor: str
-    cores: int
-    threads: int
-    """That PyTorch computes with."""
 
 
 @dataclass(frozen=True)

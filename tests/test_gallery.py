@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gallery, gallery_page, recipes
-from benchmarks.gallery_page import Machine, Row
+from benchmarks.gallery_page import Row
+from benchmarks.machine import Machine
 from models import training
 
 ROBUST = Row(

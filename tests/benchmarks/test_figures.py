@@ -1,5 +1,6 @@
 """Rows and the table that is made from them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,10 @@ def test_a_file_keeps_the_rows_of_other_figures_and_gives_the_table_back(tmp_pat
     path = tmp_path / "rows.json"
     old, other = figures.row("FID", [9.0]), figures.row("modes", [8.0, 7.0], bound=">= 8", reference=7.9)
     new = figures.row("FID", [3.0, 5.0, 4.0], bound="<= 4.5", reference=[17.0, 16.0], remark="three seeds")
-    figures.save(path, [old, other])
-    figures.save(path, [new])
-    assert figures.load(path) == [new, other]
-    *_, fid, modes = figures.table(figures.load(path)).splitlines()
+    figures.save(path, [old, other], machine="a lathe")
+    figures.save(path, [new], machine="a lathe")
+    assert figures.load(path) == [replace(row, machine="a lathe") for row in (new, other)]
+    *_, fid, modes, _, machine = figures.table(figures.load(path)).splitlines()
+    assert machine == "Measured on a lathe."
     assert fid == "| FID | 4 | 3 to 5 | 3 | 16.5 | <= 4.5 | yes | three seeds |"
     assert modes == "| modes | 7.5 | 7 to 8 | 2 | 7.9 | >= 8 | **no** |  |"
