@@ -76,7 +76,7 @@ def _common(facts: catalog.DatasetFacts) -> dict[str, Any]:
         "seed": 0,
         "checkpoint": {"every_images": 100_000, "keep_latest": 2, "keep_best": 1},
         "evaluation": {
-            "every_images": 400_000,
+            "every_images": 500_000,
             "metrics": [*(["fid", "precision_recall"] if facts.features else []), *(["modes"] if facts.modes else [])],
             "samples": 5_000,
         },
