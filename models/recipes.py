@@ -110,7 +110,7 @@ def robust(facts: DatasetFacts) -> Recipe:
             "discriminator_optimizer": adam,
             "batch_size": 128,
             "budget": {"images": 2_000_000, "seconds": None},
-            "ema": {"half_life_images": 50_000, "ramp_up": 0.1},
+            "ema": {"half_life_images": 100_000, "ramp_up": 0.1},
         }
     adam = {"kind": "adam", "lr": 4e-4, "betas": [0.0, 0.95]}
     return {
