@@ -101,13 +101,14 @@ def robust(facts: DatasetFacts) -> Recipe:
     if facts.holds_points:
         return _points()
     if facts.resolution <= 28:
-        adam = {"kind": "adam", "lr": 1e-3, "betas": [0.0, 0.99]}
+        adam = {"kind": "adam", "betas": [0.0, 0.99]}
         return {
             "architecture": _small_mlp(),
             "loss": {"kind": "relativistic_paired"},
             "penalties": _both_sides(1.0, every_steps=16),
-            "generator_optimizer": adam,
-            "discriminator_optimizer": adam,
+            "generator_optimizer": adam | {"lr": 1e-3},
+            # At the generator's own rate it gets ahead, and fewer kinds of images are drawn.
+            "discriminator_optimizer": adam | {"lr": 6e-4},
             "batch_size": 128,
             "budget": {"images": 2_000_000, "seconds": None},
             "ema": {"half_life_images": 100_000, "ramp_up": 0.1},
