@@ -101,7 +101,7 @@ def robust(facts: DatasetFacts) -> Recipe:
     if facts.holds_points:
         return _points()
     if facts.resolution <= 28:
-        adam = {"kind": "adam", "betas": [0.0, 0.99]}
+        adam: Recipe = {"kind": "adam", "betas": [0.0, 0.99]}
         return {
             "architecture": _small_mlp(),
             "loss": {"kind": "relativistic_paired"},
