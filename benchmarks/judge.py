@@ -1,4 +1,4 @@
-"""The judge: FID, precision and recall by a classifier that no recipe was trained or chosen with.
+"""The judge: FID, precision and recall by a classifier that the service does not use.
 
 Saddle's own figures, in a run's events, come from `models.evaluators.garments`. The judge is another network (five
 convolutions of up to 128 channels, 91.9 % of the test images classified rightly) and compares with the test split.

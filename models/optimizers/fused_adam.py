@@ -1,6 +1,6 @@
 """Adam and AdamW by PyTorch's fused kernels, called without what `torch.optim` does around them at every step.
 
-That is a twentieth of a small network's step. The kernels are the same, and so are the bits.
+The kernels are the same, and so are the bits.
 """
 
 from collections.abc import Callable
