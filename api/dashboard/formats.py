@@ -15,6 +15,11 @@ def decimals(number: float | None, places: int = 2) -> str:
     return UNKNOWN if number is None else f"{number:.{places}f}"
 
 
+def figure(name: str) -> str:
+    """A quality figure's name, as it stands within a sentence."""
+    return name.upper() if name in {"fid", "kl"} else name.replace("_", " ")
+
+
 def rate(number: float | None) -> str:
     """A speed: whole where it is large."""
     if number is None:

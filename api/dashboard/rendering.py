@@ -28,6 +28,7 @@ def _environment() -> jinja2.Environment:
         formats.ago,
         formats.count,
         formats.decimals,
+        formats.figure,
         formats.duration,
         formats.exact,
         formats.percent,

@@ -402,3 +402,8 @@ def _new(name):
         keep_latest=2,
         keep_best=1,
     )
+
+
+def test_figures_are_called_as_people_call_them() -> None:
+    names = ("fid", "kl", "high_quality", "precision")
+    assert [formats.figure(name) for name in names] == ["FID", "KL", "high quality", "precision"]
