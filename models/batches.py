@@ -56,7 +56,7 @@ class Resident:
 
     def at(self, images_seen: int) -> Batch:
         indices = self._order.at(images_seen)
-        return Batch(pixels.to_float(self._images_NCHW[indices]), self._labels[indices])
+        return Batch(pixels.to_float(self._images_NCHW.index_select(0, indices)), self._labels.index_select(0, indices))
 
     def close(self) -> None:
         pass

@@ -65,24 +65,24 @@ class Game:
         self.restore(state)
         return state.position
 
-    def set_learning_rates(self, position: Position, *, fraction: float) -> None:
-        """Sets both to what the spec, its schedules and the guard make of them for the step that follows a position.
+    def set_learning_rates(self, position: Position, *, images_seen: int, fraction: float) -> None:
+        """Sets both to what the spec, its schedules and the guard, from a position on, make of them for the next step.
 
-        `fraction`: the share of the budget that is spent before it.
+        So many images were seen before it, and `fraction` of the budget was spent.
         """
-        seen = position.images_seen + self.spec.batch_size
+        seen = images_seen + self.spec.batch_size
         for optimizer, wish in (
             (self.generator_optimizer, self.spec.generator_optimizer),
             (self.discriminator_optimizer, self.spec.discriminator_optimizer),
         ):
             factor = rates.factor(wish.schedule, fraction=fraction, images_seen=seen)
-            optimizers.set_learning_rate(optimizer, wish.lr * factor * position.learning_rate_factor)
+            optimizer.lr = wish.lr * factor * position.learning_rate_factor
 
     def learning_rates(self) -> dict[str, float]:
         """Under their metrics' names."""
         return {
-            "lr_g": optimizers.learning_rate(self.generator_optimizer),
-            "lr_d": optimizers.learning_rate(self.discriminator_optimizer),
+            "lr_g": self.generator_optimizer.lr,
+            "lr_d": self.discriminator_optimizer.lr,
         }
 
     def sampled(self) -> nn.Module:

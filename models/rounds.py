@@ -69,7 +69,7 @@ def move_together(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     for part in deal.parts(number):
         fake_NCHW = verdicts.generate(game, rules, part, learning=True)
         against, slope_NCHW = _gradients_of_both(game, rules, part, fake_NCHW)
-        towards = torch.autograd.grad(fake_NCHW, game.generator_parameters, slope_NCHW)
+        towards = torch.autograd.grad(fake_NCHW, game.generator_parameters, slope_NCHW.to(fake_NCHW.dtype))
         sums_against, sums_towards = _added(sums_against, against), _added(sums_towards, towards)
     assert sums_against is not None
     assert sums_towards is not None
@@ -115,7 +115,7 @@ def autoencode(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     parameters = [*game.generator_parameters, *game.discriminator_parameters]
     sums: Gradients | None = None
     for part in deal.parts(game.spec.accumulation_steps):
-        with verdicts.autocast(game, rules):
+        with rules.autocast:
             posterior = elbo.Posterior.of(game.discriminator(part.real_NCHW, part.labels).float())
             latents = posterior.draw(part.chance("posterior"))
             drawn_NCHW = game.generator(latents, part.labels).float()
@@ -155,7 +155,7 @@ def diversity(shown: Shown, *, group: parallel.Group = parallel.SOLO) -> Tensor:
     factor, the roots of the summed variances. Cheap, and blind to what only a feature extractor sees.
     """
     real_NCHW, fake_NCHW = (group.gather(images.detach()) for images in (shown.real_NCHW, shown.fake_NCHW))
-    spread_real, spread_fake = (images_NCHW.var(0).sum().sqrt() for images_NCHW in (real_NCHW, fake_NCHW))
+    spread_real, spread_fake = (images_NCHW.float().var(0).sum().sqrt() for images_NCHW in (real_NCHW, fake_NCHW))
     return spread_fake / spread_real.clamp(min=1e-6)
 
 
@@ -186,7 +186,7 @@ def _gradients_of_both(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) 
     """The discriminator's gradients, and those of the generator's loss at the fakes, NCHW."""
     assert rules.loss is not None
     once = rules.loss.fakes_always_teach and game.judges_images_alone and not rules.terms_due(deal.turn)
-    fake_NCHW = fake_NCHW.detach().requires_grad_()
+    fake_NCHW = fake_NCHW.detach().float().requires_grad_()
     verdict = verdicts.look(game, rules, deal, fake_NCHW, exact=not once)
     fake = verdict.fake.detach().requires_grad_() if once else verdict.fake
     loss_g = rules.loss.generator(verdict.real.detach(), fake)

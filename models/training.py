@@ -140,37 +140,41 @@ def _play(
     play = rounds.method(spec)
     good = game.state(position)
     compiles = spec.compile
-    clock.start_lap(position.images_seen)
+    seen = position.images_seen
+    clock.start_lap(seen)
     while True:
         # Deal
-        before = position.images_seen
+        before = seen
         deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=position.salt)]
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
         if game.replays_graphs:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        game.set_learning_rates(position, fraction=rates.fraction(spec.budget, images_seen=before, seconds=began))
+        fraction = rates.fraction(spec.budget, images_seen=before, seconds=began)
+        game.set_learning_rates(position, images_seen=before, fraction=fraction)
         shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
-        position = position.model_copy(update={"images_seen": seen, "training_seconds": clock.seconds()})
+        seconds = clock.seconds()
         if compiles:
             compiles = False
-            yield Compiled(seen, position.training_seconds - began)
+            yield Compiled(seen, seconds - began)
             clock.start_lap(seen)
 
         # Tick, and what else is due here
-        spent = schedule.spent(spec.budget, seen, position.training_seconds)
+        spent = schedule.spent(spec.budget, seen, seconds)
         ended: Ending | None = spent or ("stopped" if group.agree(stop()) else None)
         due = schedule.due(spec, before=before, after=seen, ended=ended)
         if not due:
             continue
+        position = position.model_copy(update={"images_seen": seen, "training_seconds": seconds})
         if (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
             failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
             game.restore(good)
             yield _repaired(failure, failed=failed, position=position)
-            clock.start_lap(position.images_seen)
+            seen = position.images_seen
+            clock.start_lap(seen)
             continue
         if "tick" in due:
             game.meter.add({"diversity": rounds.diversity(shown, group=group)})

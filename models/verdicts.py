@@ -26,14 +26,18 @@ class Rules:
     augment: augment.Augment
     autocast_dtype: torch.dtype | None
     """The format of matrix products and convolutions; None: float32."""
+    autocast: torch.autocast
+    """The context in which networks compute in it; entered again and again, never within itself."""
 
     @classmethod
     def of(cls, spec: specs.TrainingSpec, *, device: torch.device) -> "Rules":
+        dtype = precision.autocast_dtype(spec.precision, device=device)
         return cls(
             losses.REGISTRY.get(spec.loss.kind),
             spec.penalties,
             augment.REGISTRY[spec.augment.kind],
-            precision.autocast_dtype(spec.precision, device=device),
+            dtype,
+            torch.autocast(device.type, dtype, enabled=dtype is not None),
         )
 
     def terms_due(self, turn: int) -> list[specs.Penalty]:
@@ -67,7 +71,7 @@ def look(
     exact = exact or bool(due)
     real_NCHW = deal.real_NCHW.requires_grad_(slopes)
     if not fake_NCHW.requires_grad or not fake_NCHW.is_leaf:
-        fake_NCHW = fake_NCHW.detach().requires_grad_(slopes)
+        fake_NCHW = (fake_NCHW.detach().float() if due else fake_NCHW.detach()).requires_grad_(slopes)
     real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=exact)
     loss = rules.loss.discriminator(real, fake)
     scores = {
@@ -94,9 +98,9 @@ def look(
 
 
 def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:
-    """fake_NCHW, float32, with the graph that the generator learns through if it is to learn from them."""
-    with torch.set_grad_enabled(learning), autocast(game, rules):
-        fake_NCHW: Tensor = game.fast_generator(deal.latents, deal.labels).float()
+    """fake_NCHW in the format computed in, with the graph that the generator learns through if it is to learn."""
+    with torch.set_grad_enabled(learning), rules.autocast:
+        fake_NCHW: Tensor = game.fast_generator(deal.latents, deal.labels)
     return fake_NCHW
 
 
@@ -104,13 +108,13 @@ def shown(game: Game, rules: Rules, deal: Deal, images_NCHW: Tensor, purpose: Pu
     """What the discriminator is shown of some images."""
     if rules.augment.judged is None:
         return images_NCHW
-    return rules.augment.judged(game.spec.augment, images_NCHW, deal.chance(purpose), game.memory)
+    return rules.augment.judged(game.spec.augment, images_NCHW.float(), deal.chance(purpose), game.memory)
 
 
 def judge(game: Game, rules: Rules, labels: Tensor | None, images_NCHW: Tensor, *, exact: bool = False) -> Tensor:
     """N logits, float32. `exact`: with a graph that can be differentiated twice."""
     discriminator = game.discriminator if exact else game.fast_discriminator
-    with autocast(game, rules):
+    with rules.autocast:
         logits: Tensor = discriminator(images_NCHW, labels).float()
     return logits
 
@@ -133,7 +137,3 @@ def _judge_both(
 def _computed(rules: Rules, images_NCHW: Tensor) -> Tensor:
     """The images in the format that the first layer would make of them: half as much to copy."""
     return images_NCHW if rules.autocast_dtype is None else images_NCHW.to(rules.autocast_dtype)
-
-
-def autocast(game: Game, rules: Rules) -> torch.autocast:
-    return torch.autocast(game.device.type, rules.autocast_dtype, enabled=rules.autocast_dtype is not None)

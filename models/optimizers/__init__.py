@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import spec as specs
 from models.optimizers import extra_adam, fused_adam, optimistic_adam, rmsprop, sgd
+from models.optimizers.optimizer import Optimizer
+
+__all__ = ["REGISTRY", "Optimizer", "build", "extrapolate", "restore", "state", "step"]
 
 
 def build(spec: specs.Optimizer, *, parameters: Iterable[Parameter]) -> Optimizer:
@@ -42,31 +44,21 @@ def extrapolate(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: 
     return norm
 
 
-def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-
-
-def learning_rate(optimizer: Optimizer) -> float:
-    return float(optimizer.param_groups[0]["lr"])
-
-
 def state(optimizer: Optimizer) -> dict[str, Tensor]:
     """The state as live tensors, named `<parameter's number>.<name>`; empty before the first step."""
     return {
         f"{number}.{name}": tensor
-        for number, parameter in enumerate(_parameters(optimizer))
+        for number, parameter in enumerate(optimizer.parameters)
         for name, tensor in optimizer.state[parameter].items()
     }
 
 
 def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Makes the state what `state` once returned; the optimizer keeps copies in the layout of its parameters."""
-    parameters = _parameters(optimizer)
     optimizer.state.clear()
     for key, tensor in tensors.items():
         number, name = key.split(".", 1)
-        parameter = parameters[int(number)]
+        parameter = optimizer.parameters[int(number)]
         like = parameter if tensor.shape == parameter.shape else tensor
         kept = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device, requires_grad=False)
         optimizer.state[parameter][name] = kept.copy_(tensor)
@@ -75,11 +67,11 @@ def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
 def _prepare(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None) -> Tensor:
     norm = _norm(gradients)
     # Not `isfinite`, which is five kernels: this costs as much as they do.
-    optimizer.found_inf = (norm < inf).logical_not().float()  # type: ignore[attr-defined]
+    optimizer.found_inf = (norm < inf).logical_not().float()
     if max_norm is not None:
         # The small term keeps a gradient of zero from being divided by its norm.
         gradients = torch._foreach_mul(list(gradients), (max_norm / (norm + 1e-6)).clamp(max=1))
-    for parameter, gradient in zip(_parameters(optimizer), gradients, strict=True):
+    for parameter, gradient in zip(optimizer.parameters, gradients, strict=True):
         parameter.grad = gradient
     return norm
 
@@ -98,10 +90,6 @@ def _norm(gradients: Sequence[Tensor]) -> Tensor:
 
 def _is_dense(tensor: Tensor) -> bool:
     return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
-
-
-def _parameters(optimizer: Optimizer) -> list[Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 REGISTRY: dict[str, Callable[[Any, list[Parameter]], Optimizer]] = {

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import spec as specs
 from models.optimizers.gated import Changes
 from models.optimizers.moments import Moments
+from models.optimizers.optimizer import Optimizer
 
 
 def build(spec: specs.ExtraAdamOptimizer, parameters: list[Parameter]) -> Optimizer:
@@ -33,19 +33,17 @@ class ExtraAdam(Moments):
     def extrapolate(self) -> None:
         """Called twice in a row, it starts again from the origin: the point looked ahead from stays the same."""
         self._return()
-        (group,) = self.param_groups
-        for parameter in group["params"]:
+        for parameter in self.parameters:
             self.state[parameter]["origin"] = parameter.detach().clone()
         super().step()
 
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self) -> None:
         self._return()
-        super().step(closure)
+        super().step()
 
     @torch.no_grad()
     def _return(self) -> None:
         """Puts the parameters back to the origin, if there is one, and forgets it."""
-        (group,) = self.param_groups
-        for parameter in group["params"]:
+        for parameter in self.parameters:
             if (origin := self.state[parameter].pop("origin", None)) is not None:
                 parameter.copy_(origin)

@@ -23,7 +23,7 @@ class Moments(Gated):
         u_t = m_t / (1 - beta_1^t) / (sqrt(v_t / (1 - beta_2^t)) + eps)
         """
         beta_1, beta_2 = self.betas
-        means, squares, steps = self.kept("mean", parameters), self.kept("square", parameters), self._steps(parameters)
+        means, squares, steps = self.kept("mean"), self.kept("square"), self.counter("steps")
         new_means = torch._foreach_mul(means, beta_1)
         torch._foreach_add_(new_means, gradients, alpha=1 - beta_1)
         new_squares = torch._foreach_mul(squares, beta_2)
@@ -36,14 +36,6 @@ class Moments(Gated):
         torch._foreach_div_(directions, roots)
         moved = [(steps, new_steps), *zip(means, new_means, strict=True), *zip(squares, new_squares, strict=True)]
         return list(directions), moved
-
-    def _steps(self, parameters: list[Tensor]) -> Tensor:
-        """On the device, as only the device knows which steps were taken."""
-        state = self.state[parameters[0]]
-        if "steps" not in state:
-            state["steps"] = torch.zeros((), device=parameters[0].device)
-        steps: Tensor = state["steps"]
-        return steps
 
 
 def _unbiased(beta: float, steps: Tensor, *, like: Tensor) -> Tensor:

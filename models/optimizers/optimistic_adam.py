@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import spec as specs
 from models.optimizers.gated import Changes
 from models.optimizers.moments import Moments
+from models.optimizers.optimizer import Optimizer
 
 
 def build(spec: specs.OptimisticAdamOptimizer, parameters: list[Parameter]) -> Optimizer:
@@ -23,7 +23,7 @@ class OptimisticAdam(Moments):
 
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
         directions, changes = self.direction(parameters, gradients)
-        last = self.kept("last", parameters)
+        last = self.kept("last")
         moved = torch._foreach_add(parameters, directions, alpha=-2 * lr)
         torch._foreach_add_(moved, last, alpha=lr)
         return [*changes, *zip(last, directions, strict=True), *zip(parameters, moved, strict=True)]

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import spec as specs
 from models.optimizers.gated import Changes, Gated
+from models.optimizers.optimizer import Optimizer
 
 
 def build(spec: specs.RmspropOptimizer, parameters: list[Parameter]) -> Optimizer:
@@ -26,7 +26,7 @@ class Rmsprop(Gated):
         self.eps = eps
 
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
-        squares = self.kept("square", parameters)
+        squares = self.kept("square")
         new_squares = torch._foreach_mul(squares, self.alpha)
         torch._foreach_addcmul_(new_squares, gradients, gradients, value=1 - self.alpha)
         roots = torch._foreach_sqrt(new_squares)

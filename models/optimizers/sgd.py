@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import spec as specs
 from models.optimizers.gated import Changes, Gated
+from models.optimizers.optimizer import Optimizer
 
 
 def build(spec: specs.SgdOptimizer, parameters: list[Parameter]) -> Optimizer:
@@ -28,7 +28,7 @@ class Sgd(Gated):
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
         if self.momentum == 0:
             return list(zip(parameters, torch._foreach_add(parameters, gradients, alpha=-lr), strict=True))
-        momenta = self.kept("momentum", parameters)
+        momenta = self.kept("momentum")
         new_momenta = torch._foreach_mul(momenta, self.momentum)
         torch._foreach_add_(new_momenta, gradients)
         moved = torch._foreach_add(parameters, new_momenta, alpha=-lr)

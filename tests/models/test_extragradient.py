@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from models import optimizers
 from models import spec as specs
@@ -139,7 +138,7 @@ def test_optimistic_and_extra_adam_arrive_where_adam_flees() -> None:
 # Between the two halves of a round
 
 
-def extra_adam() -> tuple[Optimizer, Parameter]:
+def extra_adam() -> tuple[optimizers.Optimizer, Parameter]:
     parameter = Parameter(torch.tensor([1.0, -2.0]))
     return optimizers.build(specs.ExtraAdamOptimizer(lr=0.1), parameters=[parameter]), parameter
 
