@@ -33,7 +33,7 @@ class Cache:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                found: T = self._kept[key]  # type: ignore[assignment]
+                found: T = self._kept[key]  # type: ignore[assignment]  # of the type that `make` gives
                 return found
         made = make()
         with self._lock:

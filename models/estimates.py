@@ -82,16 +82,12 @@ def _flops_per_image(spec: specs.TrainingSpec, generator: float, discriminator: 
     turns = spec.discriminator_steps
     discriminator_learns = 2 * 3 * discriminator
     penalties = sum(PENALTY_PASSES[penalty.kind] * discriminator / penalty.every_steps for penalty in spec.penalties)
-    generator_learns = 2 * generator
-    if spec.updates == "alternating":
-        generator_learns += 2 * discriminator
-        if losses.REGISTRY[spec.loss.kind].generator_compares:
-            generator_learns += discriminator
-        if spec.accumulation_steps > 1:
-            # Fakes are drawn anew for the generator: the discriminator's were drawn without a graph.
-            generator_learns += generator
-    elif not losses.REGISTRY[spec.loss.kind].fakes_always_teach:
+    generator_learns = 2 * generator + 2 * discriminator
+    if losses.REGISTRY[spec.loss.kind].generator_compares:
         generator_learns += discriminator
+    if spec.accumulation_steps > 1:
+        # Fakes are drawn anew for the generator: the discriminator's were drawn without a graph.
+        generator_learns += generator
     looks = 2 if spec.generator_optimizer.kind == "extra_adam" else 1
     return round(looks * (generator + discriminator_learns + penalties + generator_learns / turns))
 

@@ -30,8 +30,6 @@ class Functions:
     """The share of judgements in which the discriminator is right; one half is chance."""
     generator_compares: bool
     """Whether the generator's loss looks at the real images' logits at all."""
-    fakes_always_teach: bool
-    """Whether the discriminator's loss rises with every fake's logit, wherever that is."""
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -181,25 +179,18 @@ Loss = Annotated[
 ]
 
 REGISTRY: dict[str, Functions] = {
-    "minimax": Functions(binary_d, minimax_g, absolute_accuracy, generator_compares=False, fakes_always_teach=True),
-    "non_saturating": Functions(
-        binary_d, non_saturating_g, absolute_accuracy, generator_compares=False, fakes_always_teach=True
-    ),
-    "least_squares": Functions(
-        least_squares_d, least_squares_g, nearer_one_accuracy, generator_compares=False, fakes_always_teach=False
-    ),
-    "wasserstein": Functions(
-        wasserstein_d, wasserstein_g, paired_accuracy, generator_compares=False, fakes_always_teach=True
-    ),
-    "hinge": Functions(hinge_d, wasserstein_g, absolute_accuracy, generator_compares=False, fakes_always_teach=False),
+    "minimax": Functions(binary_d, minimax_g, absolute_accuracy, generator_compares=False),
+    "non_saturating": Functions(binary_d, non_saturating_g, absolute_accuracy, generator_compares=False),
+    "least_squares": Functions(least_squares_d, least_squares_g, nearer_one_accuracy, generator_compares=False),
+    "wasserstein": Functions(wasserstein_d, wasserstein_g, paired_accuracy, generator_compares=False),
+    "hinge": Functions(hinge_d, wasserstein_g, absolute_accuracy, generator_compares=False),
     "relativistic_paired": Functions(
-        relativistic_paired_d, relativistic_paired_g, paired_accuracy, generator_compares=True, fakes_always_teach=True
+        relativistic_paired_d, relativistic_paired_g, paired_accuracy, generator_compares=True
     ),
     "relativistic_average": Functions(
         relativistic_average_d,
         relativistic_average_g,
         average_accuracy,
         generator_compares=True,
-        fakes_always_teach=True,
     ),
 }

@@ -17,9 +17,6 @@ from models.verdicts import Rules
 
 Gradients = list[Tensor]
 
-# Of a loss's derivative by a fake's logit, times N images: below it the ratio of two derivatives means nothing.
-LEAST_SLOPE = 1e-12
-
 
 @dataclass(frozen=True, eq=False)
 class Shown:
@@ -38,7 +35,7 @@ def method(spec: specs.TrainingSpec) -> Round:
         return autoencode
     if spec.generator_optimizer.kind == "extra_adam":
         return look_ahead
-    return move_together if spec.updates == "simultaneous" else take_turns
+    return take_turns
 
 
 def take_turns(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
@@ -53,29 +50,6 @@ def take_turns(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
     gradients = _generator_turn(game, rules, deal, fake_NCHW)
     step_generator(game, gradients)
     return Shown(deal.real_NCHW, fake_NCHW)
-
-
-def move_together(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
-    """Both learn from one judgement of one deal, each against the other as it was: simultaneous gradient descent.
-
-    Where it can be, the slope of the logits at the fakes is found once for both (Shen et al. 2021, "Training Generative
-    Adversarial Networks in One Stage"): by the chain rule the two players' gradients of an image differ by a factor,
-    the ratio of their losses' derivatives by its logit.
-    """
-    (deal,) = deals
-    number = game.spec.accumulation_steps
-    sums_against: Gradients | None = None
-    sums_towards: Gradients | None = None
-    for part in deal.parts(number):
-        fake_NCHW = verdicts.generate(game, rules, part, learning=True)
-        against, slope_NCHW = _gradients_of_both(game, rules, part, fake_NCHW)
-        towards = torch.autograd.grad(fake_NCHW, game.generator_parameters, slope_NCHW.to(fake_NCHW.dtype))
-        sums_against, sums_towards = _added(sums_against, against), _added(sums_towards, towards)
-    assert sums_against is not None
-    assert sums_towards is not None
-    step_discriminator(game, rules, _mean(game, sums_against))
-    step_generator(game, _mean(game, sums_towards))
-    return Shown(part.real_NCHW, fake_NCHW)
 
 
 def look_ahead(game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
@@ -167,38 +141,17 @@ def _discriminator_turn(
     """
     number = game.spec.accumulation_steps
     sums: Gradients | None = None
-    fakes = []
+    fakes, real = [], []
     for part in deal.parts(number):
         fake_NCHW = verdicts.generate(game, rules, part, learning=keep_graph and number == 1)
-        sums = _added(sums, _discriminator_gradients(game, rules, part, fake_NCHW, adapts=adapts))
+        verdict = verdicts.look(game, rules, part, fake_NCHW)
+        sums = _added(sums, torch.autograd.grad(verdict.loss, game.discriminator_parameters))
         fakes.append(fake_NCHW)
+        real.append(verdict.real.detach())
     assert sums is not None
+    if adapts:
+        verdicts.adapt(game, rules, torch.cat(real))
     return _mean(game, sums), fakes[0] if number == 1 else torch.cat(fakes)
-
-
-def _discriminator_gradients(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, adapts: bool) -> Gradients:
-    """Teaches the discriminator to tell real from fake."""
-    verdict = verdicts.look(game, rules, deal, fake_NCHW, adapts=adapts)
-    return list(torch.autograd.grad(verdict.loss, game.discriminator_parameters))
-
-
-def _gradients_of_both(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> tuple[Gradients, Tensor]:
-    """The discriminator's gradients, and those of the generator's loss at the fakes, NCHW."""
-    assert rules.loss is not None
-    once = rules.loss.fakes_always_teach and game.judges_images_alone and not rules.terms_due(deal.turn)
-    fake_NCHW = fake_NCHW.detach().float().requires_grad_()
-    verdict = verdicts.look(game, rules, deal, fake_NCHW, exact=not once)
-    fake = verdict.fake.detach().requires_grad_() if once else verdict.fake
-    loss_g = rules.loss.generator(verdict.real.detach(), fake)
-    game.meter.add({"loss_g": loss_g})
-    if not once:
-        (slope_NCHW,) = torch.autograd.grad(loss_g, fake_NCHW, retain_graph=True)
-        return list(torch.autograd.grad(verdict.loss, game.discriminator_parameters)), slope_NCHW
-    (towards,) = torch.autograd.grad(loss_g, fake)
-    (against,) = torch.autograd.grad(rules.loss.discriminator(verdict.real.detach(), fake), fake)
-    *gradients, slope_NCHW = torch.autograd.grad(verdict.loss, [*game.discriminator_parameters, fake_NCHW])
-    ratios = towards / against.clamp(min=LEAST_SLOPE)
-    return gradients, slope_NCHW * ratios[:, None, None, None]
 
 
 def _generator_turn(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Gradients:

@@ -150,7 +150,7 @@ def _play(
         # Learn
         began = clock.seconds()
         if game.replays_graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped
         fraction = rates.fraction(spec.budget, images_seen=before, seconds=began)
         game.set_learning_rates(position, images_seen=before, fraction=fraction)
         shown = play(game, rules, deals)

@@ -58,21 +58,14 @@ class Verdict:
     loss: Tensor
 
 
-def look(
-    game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, adapts: bool = True, exact: bool = False
-) -> Verdict:
-    """Judges both batches. Lazy penalties count as often as they were left out.
-
-    `exact`: more than one gradient will be taken; where a penalty is due, it may be.
-    """
+def look(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Verdict:
+    """Judges both batches, for the discriminator. Lazy penalties count as often as they were left out."""
     assert rules.loss is not None
     due = rules.terms_due(deal.turn)
     slopes = any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in due)
-    exact = exact or bool(due)
     real_NCHW = deal.real_NCHW.requires_grad_(slopes)
-    if not fake_NCHW.requires_grad or not fake_NCHW.is_leaf:
-        fake_NCHW = (fake_NCHW.detach().float() if due else fake_NCHW.detach()).requires_grad_(slopes)
-    real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=exact)
+    fake_NCHW = (fake_NCHW.detach().float() if due else fake_NCHW.detach()).requires_grad_(slopes)
+    real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=bool(due))
     loss = rules.loss.discriminator(real, fake)
     scores = {
         "loss_d": loss,
@@ -81,7 +74,7 @@ def look(
         "d_accuracy": rules.loss.accuracy(real, fake),
     }
     if due:
-        ask = partial(judge, game, rules, deal.labels, exact=exact)
+        ask = partial(judge, game, rules, deal.labels, exact=True)
         judgement = penalties.Judgement(
             real_NCHW, fake_NCHW, real, fake, ask, deal.chance("penalty"), game.memory, game.group
         )
@@ -91,10 +84,13 @@ def look(
         scores[penalty.kind] = term(penalty, judgement)
         loss = loss + penalty.every_steps * scores[penalty.kind]
     game.meter.add(scores)
-    if adapts and rules.augment.learn is not None:
-        logits = game.group.gather(real.detach())
-        rules.augment.learn(game.spec.augment, logits, game.memory, len(logits))
     return Verdict(real, fake, loss)
+
+
+def adapt(game: Game, rules: Rules, real: Tensor) -> None:
+    """Lets the augmentation learn from a batch's logits of real images, once a step of the discriminator."""
+    if rules.augment.learn is not None:
+        rules.augment.learn(game.spec.augment, game.group.gather(real), game.memory)
 
 
 def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:

@@ -26,7 +26,7 @@ shutdown = multiprocessing.Event()
 main_pid = os.getpid()
 
 
-@app.task(name=queue.TRAIN)  # type: ignore[untyped-decorator]
+@app.task(name=queue.TRAIN)  # type: ignore[untyped-decorator]  # Celery is untyped
 def train(job_id: str) -> None:
     """A hint that a job waits: takes it if it still does, and supervises the attempt."""
     settings = Settings()
@@ -51,24 +51,24 @@ def train(job_id: str) -> None:
         broker.close()
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def configure_logs(**_: Any) -> None:
     logs.configure()
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def bind_to_worker(**_: Any) -> None:
     """A pool process does not outlive its worker; its trainer does not outlive it."""
     die_with_parent(main_pid)
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def begin_beating(**_: Any) -> None:
     log.info("worker ready", worker=_worker_id())
     threading.Thread(target=_beat, daemon=True).start()
 
 
-@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def stop_trainer(**_: Any) -> None:
     shutdown.set()
 

@@ -21,8 +21,8 @@ class Augment:
 
     None: the images themselves.
     """
-    learn: Callable[[Any, Tensor, dict[str, Tensor], int], None] | None
-    """(its spec, logits of real images, memory, images in the batch): adapts the memory after a discriminator's step.
+    learn: Callable[[Any, Tensor, dict[str, Tensor]], None] | None
+    """(its spec, the logits of a step's real images, memory): adapts the memory once a step of the discriminator.
 
     The memory holds small tensors on the logits' device, named `<kind>.<name>`. It is part of the run's state and may
     be empty at the start. None: nothing is remembered.

@@ -28,16 +28,16 @@ def judged(spec: specs.AdaptiveAugment, images_NCHW: Tensor, chance: Generator, 
     return images_NCHW
 
 
-def learn(spec: specs.AdaptiveAugment, logits: Tensor, memory: dict[str, Tensor], images: int) -> None:
-    """r_t = E[sign(D_train)], eq. 1, over four steps; then p rises if it is above the target and falls if below, by the
-    images of these steps over `speed_images`, within [0, 1] (section 3).
+def learn(spec: specs.AdaptiveAugment, logits: Tensor, memory: dict[str, Tensor]) -> None:
+    """A step's: r_t = E[sign(D_train)], eq. 1, over four steps; then p rises if it is above the target and falls if
+    below, by the images of these steps over `speed_images`, within [0, 1] (section 3).
 
     The memory's tensors are replaced, never written to. A logit that is NaN counts as neither sign.
     """
     zero = torch.zeros((), dtype=torch.float64, device=logits.device)
     p, signs, seen, steps = (memory.get(name, zero) for name in (P, SIGNS, IMAGES, STEPS))
-    signs = signs + logits.detach().sign().sum(dtype=torch.float64) * (images / len(logits))
-    seen, steps = seen + images, steps + 1
+    signs = signs + logits.detach().sign().sum(dtype=torch.float64)
+    seen, steps = seen + len(logits), steps + 1
     due = steps >= INTERVAL_STEPS
     moved = p + (signs / seen - spec.target).sign() * seen / spec.speed_images
     memory[P] = torch.where(due, moved.clamp(0, 1), p)

@@ -129,18 +129,6 @@ def extra_adam_on_both_sides(spec: TrainingSpec) -> str | None:
     return None
 
 
-def simultaneous_updates_are_single(spec: TrainingSpec) -> str | None:
-    if spec.updates == "alternating":
-        return None
-    if spec.discriminator_steps > 1:
-        return "updates simultaneous moves both players once: set discriminator_steps to 1, or updates to alternating"
-    if spec.generator_optimizer.kind == "extra_adam":
-        return "extra_adam looks ahead with both players by itself: set updates to alternating"
-    if spec.architecture.kind == "vae":
-        return "architecture vae has no discriminator: set updates to alternating"
-    return None
-
-
 def graphs_are_of_compiled_networks(spec: TrainingSpec) -> str | None:
     if spec.cuda_graphs and not spec.compile:
         return "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"
@@ -169,7 +157,6 @@ REGISTRY: tuple[Rule, ...] = (
     vae_and_elbo_go_together,
     vae_plays_no_game,
     extra_adam_on_both_sides,
-    simultaneous_updates_are_single,
     graphs_are_of_compiled_networks,
     changes_of_images_need_images,
 )

@@ -32,9 +32,6 @@ class TrainingSpec(Spec):
     penalties: tuple[Penalty, ...] = Field(max_length=8)
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
-    updates: Literal["alternating", "simultaneous"] = "alternating"
-    """alternating: the generator learns from the discriminator's next state. simultaneous: both learn from one
-    judgement, which costs less a step and has trained much worse with the preset robust (docs/experiments.md)."""
     discriminator_steps: int = Field(ge=1, le=100)
     batch_size: int = Field(ge=2, le=65_536)
     accumulation_steps: int = Field(default=1, ge=1, le=1024)

@@ -18,7 +18,7 @@ def learned(spec: specs.AdaptiveAugment, batches: list[list[float]], memory: dic
     """p after a step with each batch of logits."""
     memory = {} if memory is None else memory
     for logits in batches:
-        adaptive.learn(spec, torch.tensor(logits), memory, len(logits))
+        adaptive.learn(spec, torch.tensor(logits), memory)
     return memory[adaptive.P].item()
 
 
@@ -62,7 +62,7 @@ def test_probability_moves_at_every_fourth_step_by_the_images_of_the_four() -> N
 def test_zero_and_nan_logits_are_of_no_sign_and_infinite_ones_of_theirs() -> None:
     spec = specs.AdaptiveAugment(target=0.5, speed_images=1000)
     memory: dict[str, Tensor] = {}
-    adaptive.learn(spec, torch.tensor([0.0, math.nan, math.inf, -math.inf, 2.0]), memory, 5)
+    adaptive.learn(spec, torch.tensor([0.0, math.nan, math.inf, -math.inf, 2.0]), memory)
     assert memory[adaptive.SIGNS].item() == 1.0
     assert all(tensor.isfinite() for tensor in memory.values())
 
@@ -71,14 +71,6 @@ def test_batches_weigh_by_their_images() -> None:
     """28 images of sign +1 and 4 of -1: the mean sign is 0.75 over the images, though 0 over the batches."""
     spec = specs.AdaptiveAugment(target=0.6, speed_images=1000)
     assert learned(spec, [[1.0] * 14, [1.0] * 14, [-1.0] * 2, [-1.0] * 2]) == pytest.approx(0.032)
-
-
-def test_logits_of_a_part_speak_for_the_images_of_the_batch() -> None:
-    spec = specs.AdaptiveAugment(target=0.6, speed_images=1000)
-    memory: dict[str, Tensor] = {}
-    for _ in range(4):
-        adaptive.learn(spec, torch.ones(2), memory, 10)
-    assert memory[adaptive.P].item() == pytest.approx(0.04)
 
 
 @given(
@@ -120,7 +112,7 @@ def test_loop_settles_where_the_discriminator_overfits_as_much_as_asked() -> Non
     for _ in range(1000):
         path.append(memory[adaptive.P].item())
         logits = 1 - path[-1] / 2 - torch.rand(32, generator=drawn)
-        adaptive.learn(spec, logits, memory, 32)
+        adaptive.learn(spec, logits, memory)
     late = torch.tensor(path[400:])
     assert late.mean().item() == pytest.approx(0.4, abs=0.03)
     assert late.min().item() > 0.2
@@ -150,11 +142,11 @@ def test_probability_goes_on_from_saved_memory_as_if_never_stopped(cut: int, see
 
 def test_memory_is_small_named_for_its_kind_and_never_written_to() -> None:
     memory: dict[str, Tensor] = {}
-    adaptive.learn(specs.AdaptiveAugment(), torch.ones(4, requires_grad=True), memory, 4)
+    adaptive.learn(specs.AdaptiveAugment(), torch.ones(4, requires_grad=True), memory)
     assert all(name.startswith("adaptive.") and tensor.shape == () for name, tensor in memory.items())
     assert not any(tensor.requires_grad for tensor in memory.values())
     kept = dict(memory)
     values = {name: tensor.clone() for name, tensor in kept.items()}
-    adaptive.learn(specs.AdaptiveAugment(), torch.ones(4), memory, 4)
+    adaptive.learn(specs.AdaptiveAugment(), torch.ones(4), memory)
     assert all(torch.equal(kept[name], values[name]) for name in kept)
     assert memory[adaptive.STEPS].item() == 2

@@ -314,5 +314,5 @@ def test_host_never_waits_for_the_device(kind: str) -> None:
             if entry.judged is not None:
                 shown = entry.judged(spec, shown, drawn, memory)
             if entry.learn is not None:
-                entry.learn(spec, logits, memory, 4)
+                entry.learn(spec, logits, memory)
     assert shown.shape == images.shape

@@ -25,7 +25,6 @@ SECONDS = 90
 MEANS_OF_THEIR_OWN = {"generator_norm": "none"}  # no batch norm: each image is looked at by itself
 CASES: dict[str, dict[str, Any]] = {
     "alternating": {},
-    "simultaneous": {"updates": "simultaneous"},
     "lazily penalised": {"penalties": [{"kind": "r1", "every_steps": 2}, {"kind": "lecam", "decay": 0.9}]},
     "two discriminator steps": {"discriminator_steps": 2},
     "accumulation": {"accumulation_steps": 2},

@@ -89,7 +89,6 @@ def test_every_metric_and_every_feature_extractor_exists() -> None:
         {"generator_optimizer": {"max_gradient_norm": 0.1}},
         *({"augment": {"kind": kind}} for kind in sorted(kinds(specs.Augment))),
         *({"guard": {"kind": kind}} for kind in sorted(kinds(specs.Guard))),
-        {"updates": "simultaneous"},
         {"accumulation_steps": 4},
         {"discriminator_steps": 3, "budget": {"images": 192, "seconds": None}},
         {"ema": {"half_life_images": 0}},

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from models import data, losses, rounds, training
+from models import data, rounds, training
+from models.augment import adaptive
 from models.deals import Dealer
 from models.game import Game
 from models.spec import TrainingSpec
@@ -69,42 +70,18 @@ def test_lazy_penalty_is_reported_in_the_ticks_that_it_was_due_in(
     assert with_penalty == [32, 320]  # the first step and the ninth
 
 
-@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
 @pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic_paired"])
 def test_a_batch_in_parts_teaches_what_the_whole_teaches(
-    tiny: Callable[..., TrainingSpec], play: Callable[..., Any], loss: str, updates: str
+    tiny: Callable[..., TrainingSpec], play: Callable[..., Any], loss: str
 ) -> None:
     def gradients(parts: int) -> list[torch.Tensor]:
-        how = {"updates": updates, "accumulation_steps": parts}
-        spec = tiny(precision="fp32", loss={"kind": loss}, architecture=PLAIN, penalties=[], **how)
+        how = {"loss": {"kind": loss}, "accumulation_steps": parts}
+        spec = tiny(precision="fp32", architecture=PLAIN, penalties=[], **how)
         (game,) = play(spec, 1)
         return [parameter.grad for parameter in game.parameters()]
 
     for whole, parts in zip(gradients(1), gradients(4), strict=True):
         torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("loss", sorted(losses.REGISTRY))
-@pytest.mark.parametrize("penalised", [False, True])
-def test_simultaneous_updates_are_each_players_gradient_where_both_were(
-    tiny: Callable[..., TrainingSpec], digits: data.ImageData, play: Callable[..., Any], loss: str, penalised: bool
-) -> None:
-    """Against autograd of the printed losses, one player at a time."""
-    penalties = [{"kind": "r1", "weight": 3.0}] if penalised else []
-    spec = tiny(precision="fp32", loss={"kind": loss}, updates="simultaneous", architecture=PLAIN, penalties=penalties)
-    (game,) = play(spec, 1)
-    still = Game(spec, device=CPU)
-    (deal,) = Dealer(spec, digits, device=CPU).round(0, salt=0)
-    real_NCHW = deal.real_NCHW.requires_grad_()
-    real, fake = still.discriminator(real_NCHW), still.discriminator(still.generator(deal.latents))
-    loss_d = losses.REGISTRY[loss].discriminator(real, fake)
-    if penalised:
-        (slopes,) = torch.autograd.grad(real.sum(), real_NCHW, create_graph=True)
-        loss_d = loss_d + 1.5 * slopes.square().sum((1, 2, 3)).mean()
-    against = torch.autograd.grad(loss_d, still.discriminator_parameters, retain_graph=True)
-    towards = torch.autograd.grad(losses.REGISTRY[loss].generator(real, fake), still.generator_parameters)
-    for expected, parameter in zip([*towards, *against], game.parameters(), strict=True):
-        torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_looking_ahead_clips_both_of_its_steps(tiny: Callable[..., TrainingSpec], play: Callable[..., Any]) -> None:
@@ -127,3 +104,13 @@ def test_the_last_step_of_a_falling_schedule_still_moves(
     spec = tiny(budget={"images": 128, "seconds": None}, generator_optimizer=falling)
     rates = [event.values["lr_g"] for event in events(spec) if isinstance(event, training.Tick)]
     assert rates == pytest.approx([1e-3, 0.75e-3, 0.25e-3])  # after the first, the second and the fourth step
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_an_adaptive_augmentation_learns_once_a_step_from_the_whole_batch(
+    tiny: Callable[..., TrainingSpec], play: Callable[..., Any], parts: int
+) -> None:
+    spec = tiny(augment={"kind": "adaptive"}, accumulation_steps=parts)
+    (game,) = play(spec, 1)
+    assert game.memory[adaptive.STEPS].item() == 1
+    assert game.memory[adaptive.IMAGES].item() == spec.batch_size

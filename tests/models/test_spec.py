@@ -143,20 +143,7 @@ def test_a_list_replaces_the_presets() -> None:
             },
             "extra_adam moves two players in turns of one step: set discriminator_steps to 1",
         ),
-        (
-            {"updates": "simultaneous", "discriminator_steps": 2},
-            "updates simultaneous moves both players once: set discriminator_steps to 1, or updates to alternating",
-        ),
-        (
-            {
-                "updates": "simultaneous",
-                "generator_optimizer": {"kind": "extra_adam"},
-                "discriminator_optimizer": {"kind": "extra_adam"},
-            },
-            "extra_adam looks ahead with both players by itself: set updates to alternating",
-        ),
         ({"cuda_graphs": True}, "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"),
-        ({"preset": "vae", "updates": "simultaneous"}, "vae has no discriminator: set updates to alternating"),
         (
             RING | {"augment": {"kind": "flip"}},
             "ring holds points, not images, for augment flip: set it to none",

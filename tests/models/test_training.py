@@ -125,22 +125,21 @@ def _checkpoint(state: training.State) -> checkpoint.Checkpoint:
     return checkpoint.Checkpoint(manifest, state)
 
 
-@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
 def test_compiled_networks_learn_what_plain_ones_do_and_say_what_compiling_took(
-    tiny: Make, events: Run, monkeypatch: pytest.MonkeyPatch, updates: str
+    tiny: Make, events: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Traced and differentiated as torch.compile does it, without its C++ compiler; the slow tests have that too."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
-    _compare_compiled(tiny, events, updates=updates)
+    _compare_compiled(tiny, events)
 
 
 @pytest.mark.slow
 def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, events: Run) -> None:
-    _compare_compiled(tiny, events, updates="alternating")
+    _compare_compiled(tiny, events)
 
 
-def _compare_compiled(tiny: Make, events: Run, *, updates: str) -> None:
-    how = {"precision": "fp32", "updates": updates, "budget": {"images": 128, "seconds": None}}
+def _compare_compiled(tiny: Make, events: Run) -> None:
+    how = {"precision": "fp32", "budget": {"images": 128, "seconds": None}}
     plain, compiled = (events(tiny(compile=wished, **how)) for wished in (False, True))
     (told,) = of(training.Compiled, compiled)
     assert compiled[0] == told
