@@ -6,7 +6,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -33,8 +33,7 @@ class Cache:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                found: T = self._kept[key]  # type: ignore[assignment]  # of the type that `make` gives
-                return found
+                return cast(T, self._kept[key])  # under this key `make` put it there
         made = make()
         with self._lock:
             self._kept[key] = made

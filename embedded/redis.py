@@ -71,6 +71,6 @@ def _await(url: str) -> None:
             except RedisError as error:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"the embedded Redis did not start within {START_SECONDS:.0f} s") from error
-                time.sleep(0.05)
+                time.sleep(0.05)  # Redis tells nobody when it is ready: it has to be asked
             else:
                 return

@@ -84,7 +84,7 @@ def _announce(settings: Settings) -> None:
                 )
                 return
             state = answer.text
-        time.sleep(0.2)
+        time.sleep(0.2)  # the processes start in any order, and only the answer to a request says that all have
     print(f"Saddle is not ready after {READY_SECONDS:.0f} s: {state}", file=sys.stderr, flush=True)
 
 

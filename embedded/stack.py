@@ -47,5 +47,5 @@ def _await_ready(process: subprocess.Popen[bytes], *, url: str, key_file: Path, 
         with contextlib.suppress(Unreachable), Client(url, "") as anybody:
             if anybody.readiness().ready and key_file.is_file():
                 return key_file.read_text().strip()
-        time.sleep(0.2)
+        time.sleep(0.2)  # only the answer to a request says that it is ready
     raise SaddleError(f"the service was not ready within {START_SECONDS:.0f} s; see {log}")

@@ -65,10 +65,10 @@ class Game:
         self.restore(state)
         return state.position
 
-    def set_learning_rates(self, position: Position, *, images_seen: int, fraction: float) -> None:
-        """Sets both to what the spec, its schedules and the guard, from a position on, make of them for the next step.
+    def set_learning_rates(self, *, images_seen: int, fraction: float, left: float) -> None:
+        """Sets both to what the spec and its schedules make of them for the next step, times what the guard has left.
 
-        So many images were seen before it, and `fraction` of the budget was spent.
+        So many images were seen before the step, and `fraction` of the budget was spent.
         """
         seen = images_seen + self.spec.batch_size
         for optimizer, wish in (
@@ -76,7 +76,7 @@ class Game:
             (self.discriminator_optimizer, self.spec.discriminator_optimizer),
         ):
             factor = rates.factor(wish.schedule, fraction=fraction, images_seen=seen)
-            optimizer.lr = wish.lr * factor * position.learning_rate_factor
+            optimizer.lr = wish.lr * factor * left
 
     def learning_rates(self) -> dict[str, float]:
         """Under their metrics' names."""

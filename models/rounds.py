@@ -141,16 +141,16 @@ def _discriminator_turn(
     """
     number = game.spec.accumulation_steps
     sums: Gradients | None = None
-    fakes, real = [], []
+    fakes, seen = [], []
     for part in deal.parts(number):
         fake_NCHW = verdicts.generate(game, rules, part, learning=keep_graph and number == 1)
         verdict = verdicts.look(game, rules, part, fake_NCHW)
         sums = _added(sums, torch.autograd.grad(verdict.loss, game.discriminator_parameters))
         fakes.append(fake_NCHW)
-        real.append(verdict.real.detach())
+        seen.append(verdict)
     assert sums is not None
     if adapts:
-        verdicts.adapt(game, rules, torch.cat(real))
+        verdicts.adapt(game, rules, seen)
     return _mean(game, sums), fakes[0] if number == 1 else torch.cat(fakes)
 
 

@@ -150,9 +150,9 @@ def _play(
         # Learn
         began = clock.seconds()
         if game.replays_graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped in PyTorch
         fraction = rates.fraction(spec.budget, images_seen=before, seconds=began)
-        game.set_learning_rates(position, images_seen=before, fraction=fraction)
+        game.set_learning_rates(images_seen=before, fraction=fraction, left=position.learning_rate_factor)
         shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)

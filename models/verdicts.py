@@ -3,6 +3,7 @@
 Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]; logits have shape N.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,10 +52,9 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """The logits of real images and fakes, N each, and the discriminator's loss, penalties included."""
+    """The logits of the N real images, and the discriminator's loss, penalties included."""
 
     real: Tensor
-    fake: Tensor
     loss: Tensor
 
 
@@ -84,13 +84,14 @@ def look(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Verdict:
         scores[penalty.kind] = term(penalty, judgement)
         loss = loss + penalty.every_steps * scores[penalty.kind]
     game.meter.add(scores)
-    return Verdict(real, fake, loss)
+    return Verdict(real, loss)
 
 
-def adapt(game: Game, rules: Rules, real: Tensor) -> None:
-    """Lets the augmentation learn from a batch's logits of real images, once a step of the discriminator."""
+def adapt(game: Game, rules: Rules, parts: Sequence[Verdict]) -> None:
+    """Lets the augmentation learn from the verdicts on all parts of a batch, once a step of the discriminator."""
     if rules.augment.learn is not None:
-        rules.augment.learn(game.spec.augment, game.group.gather(real), game.memory)
+        logits = torch.cat([verdict.real.detach() for verdict in parts])
+        rules.augment.learn(game.spec.augment, game.group.gather(logits), game.memory)
 
 
 def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:

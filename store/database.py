@@ -113,7 +113,7 @@ def retry(work: Callable[[], T], *, seconds: float) -> T:
             if not is_outage(error) or time.monotonic() + pause > deadline:
                 raise
             log.warning("database away, trying again", error=str(error.orig), pause_seconds=pause)
-        time.sleep(pause)
+        time.sleep(pause)  # longer each time, so that all who wait do not hinder a database that comes back
         pause = min(pause * 2, 5.0)
 
 

@@ -37,7 +37,7 @@ def train(folder: Path, *, epochs: int = EPOCHS) -> tuple[garments.Garments, flo
             shifted = _shift(images_NCHW[indices])
             loss = nn.functional.cross_entropy(network(pixels.to_float(shifted)), labels[indices])
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # untyped in PyTorch
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
         print(f"epoch {epoch + 1} of {epochs}: last loss {loss.item():.3f}")

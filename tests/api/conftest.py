@@ -116,3 +116,27 @@ class Runner:
 @pytest.fixture
 def runner(services: Services) -> Runner:
     return Runner(services)
+
+
+@pytest.fixture
+def browser(anonymous, services):
+    """Signed in as an admin, with nothing but the cookie."""
+    assert sign_in(anonymous, make_key(services)).status_code == 303
+    return anonymous
+
+
+def post(client, **body):
+    answer = client.post("/v1/jobs", json=body)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+def sign_in(client, key, *, to="/", **headers):
+    return client.post("/login", data={"key": key, "next": to}, headers=headers, follow_redirects=False)
+
+
+def make_job(services, **wishes):
+    """As another client would, with a key of its own."""
+    with TestClient(create_app(services)) as client:
+        client.headers["Authorization"] = f"Bearer {make_key(services, tenant=wishes.pop('tenant', 'default'))}"
+        return post(client, **wishes)["id"]

@@ -36,13 +36,13 @@ class PictureSampler:
         return file.getvalue()
 
     def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        raise NotImplementedError
+        raise NotImplementedError("no page asks for it")
 
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        raise NotImplementedError
+        raise NotImplementedError("no page asks for it")
 
     def estimate(self, spec: object) -> Estimate:
-        raise NotImplementedError
+        raise NotImplementedError("no page asks for it")
 
 
 @dataclass(frozen=True)

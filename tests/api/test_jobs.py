@@ -3,13 +3,7 @@ from http import HTTPStatus
 import pytest
 
 from store import jobs, queue
-from tests.api.conftest import make_key
-
-
-def post(client, **body):
-    answer = client.post("/v1/jobs", json=body)
-    assert answer.status_code == 202, answer.text
-    return answer.json()
+from tests.api.conftest import make_key, post
 
 
 def test_an_empty_body_starts_the_default_recipe(client, services):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.api.test_jobs import post
+from tests.api.conftest import post
 
 
 @pytest.fixture

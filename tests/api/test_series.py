@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tests.api.test_jobs import post
+from tests.api.conftest import post
 
 
 @pytest.fixture

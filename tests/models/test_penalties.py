@@ -1,7 +1,6 @@
 """The penalties, against cases worked out by hand."""
 
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import penalties
-from models.penalties.consistency import moved
 from models.spec import (
     ConsistencyPenalty,
     DraganPenalty,
@@ -193,62 +191,6 @@ def test_every_penalty_teaches_a_network_whose_images_require_grad_only_if_it_as
     assert weight.abs().sum() > 0
 
 
-# LeCam
-
-
-def logits_only(real: list[float], fake: list[float], memory: dict[str, Tensor]) -> penalties.Judgement:
-    """Points that are their own logits."""
-    return judgement(
-        lambda images_NCHW: images_NCHW.flatten(),
-        points(*([x] for x in real)),
-        points(*([x] for x in fake)),
-        memory=memory,
-    )
-
-
-def test_lecam_holds_logits_near_the_other_sides_moving_average() -> None:
-    memory: dict[str, Tensor] = {}
-    spec = LecamPenalty(weight=2.0, decay=0.75)
-    # The first batch's means begin the averages: a_R = 2, a_F = -1.
-    first = term(spec, logits_only([1.0, 3.0], [-1.0, -1.0], memory))
-    assert first.item() == pytest.approx(2 * ((4 + 16) / 2 + 9))
-    assert {name: value.item() for name, value in memory.items()} == {"lecam.real": 2.0, "lecam.fake": -1.0}
-    # a_R = 3/4 * 2 + 1/4 * 6 = 3, a_F = 3/4 * -1 + 1/4 * 3 = 0.
-    second = term(spec, logits_only([6.0, 6.0], [2.0, 4.0], memory))
-    assert memory["lecam.real"].item() == pytest.approx(3.0)
-    assert memory["lecam.fake"].item() == pytest.approx(0.0)
-    assert second.item() == pytest.approx(2 * (36 + (1 + 1) / 2))
-
-
-def test_lecam_teaches_through_the_logits_and_not_through_the_averages() -> None:
-    case = logits_only([1.0, 3.0], [-1.0, -3.0], {})
-    real, fake = torch.autograd.grad(term(LecamPenalty(weight=1.0), case), (case.real, case.fake))
-    torch.testing.assert_close(real, torch.tensor([1.0 + 2, 3.0 + 2]))  # 2/N (D(x) - a_F), N = 2
-    torch.testing.assert_close(fake, torch.tensor([-1.0 - 2, -3.0 - 2]))
-    assert not any(average.requires_grad for average in case.memory.values())
-
-
-def test_lazy_lecam_forgets_as_much_as_an_eager_one_over_as_many_steps() -> None:
-    eager: dict[str, Tensor] = {}
-    lazy: dict[str, Tensor] = {}
-    for memory, every_steps, times in ((eager, 1, 4), (lazy, 4, 1)):
-        spec = LecamPenalty(decay=0.9, every_steps=every_steps)
-        term(spec, logits_only([1.0], [1.0], memory))
-        for _ in range(times):
-            term(spec, logits_only([5.0], [-5.0], memory))
-    assert lazy["lecam.real"].item() == pytest.approx(eager["lecam.real"].item())
-    assert lazy["lecam.fake"].item() == pytest.approx(eager["lecam.fake"].item())
-
-
-def test_lecam_leaves_a_kept_copy_of_its_memory_alone() -> None:
-    memory: dict[str, Tensor] = {}
-    term(LecamPenalty(), logits_only([1.0], [2.0], memory))
-    kept = memory["lecam.real"]
-    term(LecamPenalty(), logits_only([9.0], [9.0], memory))
-    assert kept.item() == 1.0
-    assert memory["lecam.real"].item() != 1.0
-
-
 # Clipping
 
 
@@ -277,69 +219,3 @@ def test_weight_clip_adds_nothing_to_the_loss_and_hides_no_nan() -> None:
 def test_only_weight_clip_touches_the_weights(kind: str) -> None:
     assert penalties.REGISTRY[kind].project is None
     assert penalties.REGISTRY[kind].term is not None
-
-
-# Consistency
-
-
-def test_consistency_is_the_mean_squared_change_of_both_sides_logits() -> None:
-    """Moved reals count for 1 and 3 more, moved fakes for 2 less and 2 more: (1 + 9) / 2 + (4 + 4) / 2 = 9."""
-    images, real, fake = torch.zeros(2, 1, 4, 4), torch.tensor([0.5, -0.5]), torch.tensor([-4.0, 4.0])
-    moved_logits = iter([real + torch.tensor([1.0, 3.0]), fake + torch.tensor([-2.0, 2.0])])
-    case = penalties.Judgement(images, images, real, fake, lambda _: next(moved_logits), torch.Generator(), {})
-    assert term(ConsistencyPenalty(weight=10.0), case).item() == pytest.approx(10 * 9)
-
-
-def test_consistency_asks_nothing_of_a_discriminator_that_shifts_do_not_change() -> None:
-    """Of constant images every shift is the image itself."""
-    real, fake = torch.full((4, 1, 5, 5), 0.5), torch.full((4, 1, 5, 5), -0.5)
-    assert term(ConsistencyPenalty(), judgement(linear(torch.randn(25)), real, fake)).item() == pytest.approx(
-        0.0, abs=1e-10
-    )
-
-
-def test_consistency_teaches_both_the_moved_and_the_unmoved_judgement() -> None:
-    weight = torch.randn(25, dtype=torch.float64, requires_grad=True)
-    real, fake = torch.randn(2, 4, 1, 5, 5, dtype=torch.float64)
-    spec = ConsistencyPenalty(weight=1.0)
-    (gradient,) = torch.autograd.grad(term(spec, judgement(linear(weight), real, fake, seed=3)), weight)
-    chance = torch.Generator().manual_seed(3)
-    expected = torch.zeros(25, dtype=torch.float64)
-    for images in (real, fake):
-        difference = (moved(spec, images, chance) - images).flatten(1)
-        expected += 2 * (difference @ weight.detach())[:, None].mul(difference).mean(0)
-    torch.testing.assert_close(gradient, expected)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize(("height", "width", "shift"), [(6, 5, 2), (5, 7, 3), (28, 28, 2), (3, 3, 1)])
-def test_every_moved_image_is_a_window_of_its_reflected_self(flip: bool, height: int, width: int, shift: int) -> None:
-    images = torch.randn(60, 3, height, width)
-    found = moved(ConsistencyPenalty(shift_pixels=shift, flip=flip), images, torch.Generator().manual_seed(0))
-    padded = functional.pad(images, (shift,) * 4, mode="reflect")
-    places: set[tuple[int, int, bool]] = set()
-    for index, image in enumerate(found):
-        fits = [
-            (down, right, mirrored)
-            for down, right in product(range(2 * shift + 1), repeat=2)
-            for mirrored in (False, True)
-            for window in (padded[index, :, down : down + height, right : right + width],)
-            if torch.equal(image, window.flip(2) if mirrored else window)
-        ]
-        assert fits, f"image {index} is no window of itself"
-        places.add(fits[0])
-    assert {down for down, _, _ in places} == set(range(2 * shift + 1)), "each shift down occurs"
-    assert {right for _, right, _ in places} == set(range(2 * shift + 1)), "each shift sideways occurs"
-    assert {mirrored for _, _, mirrored in places} == ({False, True} if flip else {False})
-
-
-@NO_DEADLINE
-@given(length=st.integers(1, 6), shift=st.integers(1, 64), seed=st.integers(0, 2**32))
-def test_shifts_larger_than_the_image_stay_inside_it(length: int, shift: int, seed: int) -> None:
-    images = torch.arange(float(3 * length)).view(3, 1, 1, length)
-    found = moved(ConsistencyPenalty(shift_pixels=shift), images, torch.Generator().manual_seed(seed))
-    assert found.shape == images.shape
-    for before, after in zip(images, found, strict=True):
-        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
-        steps = after.flatten().diff().abs()
-        assert ((steps == 1) | (length == 1)).all(), "neighbours stay neighbours"
