@@ -173,7 +173,7 @@ def _points() -> Recipe:
         "generator_optimizer": adam | {"lr": 3e-3, "schedule": schedule},
         "discriminator_optimizer": adam | {"lr": 3e-3, "schedule": schedule | {"final": 0.1}},
         "batch_size": 256,
-        "budget": {"images": 3_000_000, "seconds": None},
+        "budget": {"images": 4_000_000, "seconds": None},
         "ema": {"half_life_images": 20_000},
     }
 
