@@ -6,7 +6,7 @@ DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test slow check format bench gallery clean
+.PHONY: help demo serve test slow faults soak check format bench gallery clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ test: $(VENV)/.installed $(GARMENTS) browser  ## the tests, on SQLite and Postgr
 
 slow: $(VENV)/.installed $(GARMENTS)  ## the long fault-injection and quality runs
 	$(BIN)/python -m pytest -m slow --timeout 1800
+
+faults: $(VENV)/.installed  ## break whatever can break, again and again, and count what the service loses by it
+	FAULTS=full $(BIN)/python -m pytest tests/faults --timeout 3600
+
+soak: $(VENV)/.installed  ## twenty minutes of a service under load, hurt every twenty seconds; SOAK="--database postgresql --seed 1"
+	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 check: $(VENV)/.installed  ## formatting, lint, types and the arrows between the rooms
 	$(BIN)/ruff format --check .

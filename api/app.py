@@ -13,10 +13,12 @@ from starlette.responses import HTMLResponse
 
 from api import (
     checkpoints,
+    control,
     dashboard,
     datasets,
     errors,
     events,
+    forks,
     health,
     jobs,
     keys,
@@ -33,7 +35,20 @@ from api.services import Services
 DESCRIPTION = "Adversarial training that stays in the saddle: post a job, watch it train, fetch samples."
 ROUTERS = tuple(
     resource.router
-    for resource in (jobs, metrics, events, checkpoints, samples, presets, datasets, keys, health, dashboard)
+    for resource in (
+        jobs,
+        control,
+        forks,
+        metrics,
+        events,
+        checkpoints,
+        samples,
+        presets,
+        datasets,
+        keys,
+        health,
+        dashboard,
+    )
 )
 DOCS_FILES = files("fastapi_offline") / "static"
 

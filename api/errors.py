@@ -83,9 +83,11 @@ def invalid(pointer: str, detail: str) -> Problem:
     )
 
 
-def invalid_spec(error: ValidationError, body: Any) -> Problem:
-    """422 for a body that pydantic refused."""
-    errors = [FieldError(pointer=_pointer(problem["loc"], body), detail=_detail(problem)) for problem in error.errors()]
+def invalid_spec(error: ValidationError, body: Any, *, at: str = "") -> Problem:
+    """422 for a body, or the part of one `at` a pointer, that pydantic refused."""
+    errors = [
+        FieldError(pointer=at + _pointer(problem["loc"], body), detail=_detail(problem)) for problem in error.errors()
+    ]
     return _invalid(errors)
 
 
@@ -100,6 +102,7 @@ DESCRIPTIONS = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field is not acceptable; `errors` says which and why",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many bad keys; see Retry-After",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The disk is full",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away; see Retry-After",
 }
 

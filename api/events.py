@@ -2,24 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.exc import DBAPIError
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Reader, Using
 from api.errors import documented
 from api.jobs import JobId
-from api.live import Hub
+from api.live import Frame, Hub
 from api.schemas import EventOut, Page
 from api.services import Services
-from store import database, events, jobs, tables
+from store import database, events, jobs, states, tables
 
 router = APIRouter(prefix="/v1/jobs", tags=["events"])
-BATCH = 500
+BATCH = 200
 PING_SECONDS = 15
 LOOK_SECONDS = 5.0
 """A viewer that heard nothing for so long looks into the database: Redis may be away."""
@@ -58,59 +59,81 @@ async def follow(
     return EventSourceResponse(_stream(services, hub, job_id=job_id, start=start), ping=PING_SECONDS, send_timeout=30)
 
 
-async def _stream(services: Services, hub: Hub, *, job_id: str, start: int) -> AsyncIterator[ServerSentEvent]:
-    last = start
+async def _stream(services: Services, hub: Hub, *, job_id: str, start: int) -> AsyncIterator[bytes]:
+    last, ended = start, False
     with hub.watch(job_id) as viewer:
-        behind = True
+        behind, far = True, False
         while True:
             while behind:
-                rows = await _after_patiently(services, job_id, last)
-                for row in rows:
-                    last = row.id
-                    yield _sse(row)
-                    if _ends(row):
-                        return
-                behind = len(rows) == BATCH
+                batch = await _replay_patiently(services, hub, job_id, last, far=far)
+                if batch.sse:
+                    last, ended = batch.last_id, batch.ends
+                    yield batch.sse
+                behind = far = batch.is_full
+            if ended:  # and not tried again since
+                return
             try:
-                event = await asyncio.wait_for(viewer.get(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    frame = await viewer.get()
             except TimeoutError:
-                event = None
-            if event is None:
-                # Deleted while it was watched: there is nothing more to come.
-                if not await _exists(services, job_id):
+                frame = None
+            if frame is None:
+                if await _is_over(services, job_id, last):
                     return
                 behind = True
-            elif event.id == last + 1:
-                last = event.id
-                yield _sse(event)
-                if _ends(event):
-                    return
+            elif frame.id == last + 1:
+                last, ended = frame.id, frame.ends
+                yield frame.sse
             else:
-                behind = event.id > last
+                behind = frame.id > last
 
 
-async def _after_patiently(services: Services, job_id: str, last: int) -> list[tables.Event]:
+@dataclass(frozen=True)
+class Batch:
+    """A piece of the history as it is sent; bytes alone, for a viewer that does not read keeps it in memory."""
+
+    sse: bytes
+    last_id: int
+    ends: bool
+    is_full: bool
+
+
+async def _replay_patiently(services: Services, hub: Hub, job_id: str, last: int, *, far: bool) -> Batch:
     """While the database is away the viewer waits: it has its answer's headers already."""
+
+    def read() -> Batch:
+        return _replay(services, job_id, last)
+
     while True:
         try:
-            return await run_in_threadpool(_after, services, job_id, last, BATCH)
+            return await (hub.in_turn(read) if far else run_in_threadpool(read))
         except DBAPIError as error:
             if not database.is_outage(error):
                 raise
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _exists(services: Services, job_id: str) -> bool:
+def _replay(services: Services, job_id: str, last: int) -> Batch:
+    frames = [Frame.of(row) for row in _after(services, job_id, last, BATCH)]
+    sse = b"".join(frame.sse for frame in frames)
+    newest = frames[-1] if frames else Frame(last, b"", ends=False)
+    return Batch(sse, newest.id, newest.ends, is_full=len(frames) == BATCH)
+
+
+async def _is_over(services: Services, job_id: str, last: int) -> bool:
+    """Whether nothing more is to come: the job has ended before the viewer came, or was deleted while it watched."""
+
     def look() -> bool:
         with services.database.read() as session:
-            return session.get(tables.Job, job_id) is not None
+            job = session.get(tables.Job, job_id)
+            return job is None or (job.status in states.ENDED and job.last_event_id <= last)
 
     try:
         return await run_in_threadpool(look)
     except DBAPIError as error:
         if not database.is_outage(error):
             raise
-        return True
+        return False
 
 
 def _job(services: Services, job_id: str, tenant: str) -> tables.Job:
@@ -121,14 +144,6 @@ def _job(services: Services, job_id: str, tenant: str) -> tables.Job:
 def _after(services: Services, job_id: str, last: int, limit: int) -> list[tables.Event]:
     with services.database.read() as session:
         return events.after(session, job_id=job_id, event_id=last, limit=limit)
-
-
-def _sse(event: tables.Event) -> ServerSentEvent:
-    return ServerSentEvent(data=EventOut.of(event).model_dump_json(), event=event.type, id=str(event.id), sep="\n")
-
-
-def _ends(event: tables.Event) -> bool:
-    return event.type == "state" and event.data.get("status") in jobs.ENDED
 
 
 def _event_id(text: str | None, *, newest: int) -> int:

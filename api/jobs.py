@@ -1,24 +1,31 @@
-"""/v1/jobs: create, list, look at, cancel and delete training jobs."""
+"""/v1/jobs: create, list, look at and delete training jobs."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from api import openapi, pages
-from api.access import Reader, Using, Writer
+from api.access import Principal, Reader, Using, Writer
 from api.body import JsonBody, json_body
 from api.errors import documented, invalid, invalid_spec
 from api.schemas import DryRun, JobOut, Page, Parameters
+from api.services import Services
 from models import advice, presets
 from models.spec import TrainingSpec
-from store import idempotency, ids, jobs
+from store import idempotency, ids, jobs, states, tables
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 PATTERN = f"^job_{ids.PATTERN}$"
 JobId = Annotated[str, Path(description="A job's id", pattern=PATTERN, examples=[openapi.JOB_ID])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="The same key: the same answer"),
+]
 BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -40,10 +47,7 @@ def create(
     who: Writer,
     body: Annotated[JsonBody, Depends(json_body)],
     dry_run: Annotated[bool, Query(description="Only say what would run")] = False,
-    idempotency_key: Annotated[
-        str | None,
-        Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="The same key: the same answer"),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Start a training job. Any part of a spec will do: the preset fills in the rest."""
     try:
@@ -52,18 +56,15 @@ def create(
         raise invalid_spec(error, body.data) from error
     if dry_run:
         return _json(_dry_run(services, spec))
-    fingerprint = body.fingerprint
-    with services.database.write() as session:
-        if idempotency_key is not None:
-            earlier = idempotency.reserve(session, tenant=who.tenant, key=idempotency_key, fingerprint=fingerprint)
-            if earlier is not None:
-                return _created(earlier)
-        job = jobs.create(session, new=_new_job(spec, tenant=who.tenant))
-        body_text = JobOut.of(job).model_dump_json()
-        answer = idempotency.Answer(status=202, location=f"/v1/jobs/{job.id}", body=body_text)
-        if idempotency_key is not None:
-            idempotency.fulfil(session, tenant=who.tenant, key=idempotency_key, answer=answer)
-    return _created(answer)
+    new = new_job(spec, tenant=who.tenant)
+    answer, _ = answer_once(
+        services,
+        who,
+        key=idempotency_key,
+        fingerprint=body.fingerprint,
+        create=lambda session: jobs.create(session, new=new),
+    )
+    return created(answer)
 
 
 @router.get("", response_model=Page[JobOut], responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
@@ -75,7 +76,7 @@ def index(
     after: Annotated[
         str | None, Query(pattern=f"^job_{ids.PATTERN}$", description="The `next` of the page before")
     ] = None,
-    status: Annotated[str | None, Query(pattern=f"^({'|'.join(jobs.STATUSES)})$")] = None,
+    status: Annotated[str | None, Query(pattern=f"^({'|'.join(states.STATUSES)})$")] = None,
     dataset: Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$")] = None,
 ) -> Page[JobOut]:
     """Your jobs, newest first. `metadata[key]=value` filters by the client's metadata."""
@@ -95,18 +96,6 @@ def show(services: Using, who: Reader, job_id: JobId) -> JobOut:
         return JobOut.of(jobs.get(session, job_id=job_id, tenant=who.tenant))
 
 
-@router.post(
-    "/{job_id}/cancel",
-    response_model=JobOut,
-    responses=documented(*REFUSED, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
-)
-def cancel(services: Using, who: Writer, job_id: JobId) -> JobOut:
-    """Cancel a job; its checkpoints stay. A running one is `cancelling` until its trainer has stopped."""
-    with services.database.write() as session:
-        job = jobs.cancel(session, job_id=job_id, tenant=who.tenant)
-    return JobOut.of(job)
-
-
 @router.delete(
     "/{job_id}",
     status_code=204,
@@ -120,7 +109,28 @@ def delete(services: Using, who: Writer, job_id: JobId) -> Response:
     return Response(status_code=204)
 
 
-def _new_job(spec: TrainingSpec, *, tenant: str) -> jobs.NewJob:
+def answer_once(
+    services: Services,
+    who: Principal,
+    *,
+    key: str | None,
+    fingerprint: str,
+    create: Callable[[Session], tables.Job],
+) -> tuple[idempotency.Answer, bool]:
+    """Creates a job in a transaction, or finds the answer that the key got before; and whether it was found."""
+    with services.database.write() as session:
+        if key is not None:
+            earlier = idempotency.reserve(session, tenant=who.tenant, key=key, fingerprint=fingerprint)
+            if earlier is not None:
+                return earlier, True
+        job = create(session)
+        answer = idempotency.Answer(status=202, location=f"/v1/jobs/{job.id}", body=JobOut.of(job).model_dump_json())
+        if key is not None:
+            idempotency.fulfil(session, tenant=who.tenant, key=key, answer=answer)
+    return answer, False
+
+
+def new_job(spec: TrainingSpec, *, tenant: str, forked_from: tables.Checkpoint | None = None) -> jobs.NewJob:
     return jobs.NewJob(
         tenant=tenant,
         name=spec.name,
@@ -131,6 +141,10 @@ def _new_job(spec: TrainingSpec, *, tenant: str) -> jobs.NewJob:
         seconds_total=spec.budget.seconds,
         keep_latest=spec.checkpoint.keep_latest,
         keep_best=spec.checkpoint.keep_best,
+        max_attempts=spec.max_attempts,
+        max_seconds=spec.max_seconds,
+        forked_from_job=forked_from.job_id if forked_from else None,
+        forked_from_checkpoint=forked_from.id if forked_from else None,
     )
 
 
@@ -169,7 +183,7 @@ def _labels(request: Request) -> dict[str, str]:
     return labels
 
 
-def _created(answer: idempotency.Answer) -> Response:
+def created(answer: idempotency.Answer) -> Response:
     headers = {"Location": answer.location}
     return Response(answer.body, status_code=answer.status, headers=headers, media_type="application/json")
 

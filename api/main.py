@@ -1,5 +1,8 @@
 """`python -m api.main`: the composition root of the API process."""
 
+import resource
+import sys
+
 import structlog
 import torch
 import uvicorn
@@ -15,6 +18,7 @@ from store.settings import Settings
 
 log = structlog.get_logger()
 GRACE_SECONDS = 5
+SWITCH_SECONDS = 0.0005
 
 
 def main() -> None:
@@ -22,6 +26,7 @@ def main() -> None:
     settings = Settings()
     # One thread: a grid of small networks gains nothing from more, and its bytes do not depend on the machine's cores.
     torch.set_num_threads(1)
+    _prepare_for_many_viewers()
     queue = Queue(settings.redis)
     database = Database(settings.database, deliver=queue.deliver)
     if settings.auth == "keys":
@@ -43,6 +48,15 @@ def main() -> None:
     )
     queue.close()
     database.close()
+
+
+def _prepare_for_many_viewers() -> None:
+    # Every viewer is an open file, and the usual limit of 1,024 is for programs that call select().
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # After each send the event loop has to take the interpreter back from a thread that computes: at Python's 5 ms, an
+    # event would reach the last of a thousand viewers after five seconds.
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _ensure_admin_key(database: Database, settings: Settings) -> None:

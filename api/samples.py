@@ -14,7 +14,7 @@ from api.errors import Problem, documented, invalid, not_found
 from api.jobs import JobId
 from api.services import CorruptCheckpoint, SampleRequest, Services
 from models.spec import TrainingSpec
-from store import checkpoints, ids, jobs, tables
+from store import checkpoints, ids, jobs, states, tables
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["samples"])
@@ -61,8 +61,10 @@ def grid(
     def draw(row: tables.Checkpoint, folder: Path) -> bytes:
         return services.sampler.grid_png(row.id, folder, wanted, columns=across)
 
-    candidates = _candidates(services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label)
-    return _answer(request, services, candidates, draw, media_type="image/png", what=f"{wanted}{across}")
+    def find() -> list[tables.Checkpoint]:
+        return _candidates(services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label)
+
+    return _answer(request, services, find, draw, media_type="image/png", what=f"{wanted}{across}")
 
 
 @router.get(
@@ -97,11 +99,13 @@ def many(
     def draw(row: tables.Checkpoint, folder: Path) -> bytes:
         return make(row.id, folder, wanted)
 
-    candidates = _candidates(
-        services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label, pictures=format == "zip"
-    )
+    def find() -> list[tables.Checkpoint]:
+        return _candidates(
+            services, job_id=job_id, tenant=who.tenant, which=checkpoint, label=label, pictures=format == "zip"
+        )
+
     media_type = "application/octet-stream" if format == "npz" else "application/zip"
-    return _answer(request, services, candidates, draw, media_type=media_type, what=f"{wanted}{format}")
+    return _answer(request, services, find, draw, media_type=media_type, what=f"{wanted}{format}")
 
 
 def _candidates(
@@ -121,7 +125,7 @@ def _candidates(
     if which == "best":
         rows.sort(key=lambda row: row.id != job.best_checkpoint)
     if not rows:
-        if job.status in jobs.ENDED:
+        if job.status in states.ENDED:
             raise Problem(HTTPStatus.CONFLICT, f"job {job_id} has {job.status} without a checkpoint")
         headers = {"Retry-After": str(RETRY_SECONDS)}
         raise Problem(HTTPStatus.CONFLICT, f"job {job_id} has no checkpoint yet: try again", headers=headers)
@@ -139,14 +143,20 @@ def _check(label: int, spec: TrainingSpec) -> None:
 def _answer(
     request: Request,
     services: Services,
-    candidates: list[tables.Checkpoint],
+    find: Callable[[], list[tables.Checkpoint]],
     draw: Callable[[tables.Checkpoint, Path], bytes],
     *,
     media_type: str,
     what: str,
 ) -> Response:
-    """From the first checkpoint that is whole; the headers say which it was."""
-    for row in candidates:
+    """From the first checkpoint that is whole; the headers say which it was. Of those that were pruned meanwhile there
+    are successors.
+    """
+    tried: set[str] = set()
+    candidates = find()
+    while candidates:
+        row = candidates.pop(0)
+        tried.add(row.id)
         etag = f'"{hashlib.sha256(f"{row.id}{what}".encode()).hexdigest()[:32]}"'
         headers = {
             "ETag": etag,
@@ -157,7 +167,8 @@ def _answer(
         try:
             content = draw(row, services.artifacts.path(row.path))
         except CorruptCheckpoint as error:
-            log.error("checkpoint damaged", checkpoint=row.id, job_id=row.job_id, error=str(error))
+            log.error("checkpoint damaged or gone", checkpoint=row.id, job_id=row.job_id, error=str(error))
+            candidates = candidates or [new for new in find() if new.id not in tried]
             continue
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -55,6 +55,13 @@ class Progress(Answer):
         )
 
 
+class Origin(Answer):
+    """Where a fork comes from; either may have been deleted since."""
+
+    job: str
+    checkpoint: str
+
+
 class JobOut(Answer):
     id: str
     name: str | None
@@ -67,6 +74,7 @@ class JobOut(Answer):
     latest_checkpoint: str | None
     best_checkpoint: str | None
     quality: dict[str, float] | None
+    forked_from: Origin | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -86,11 +94,18 @@ class JobOut(Answer):
             latest_checkpoint=job.latest_checkpoint,
             best_checkpoint=job.best_checkpoint,
             quality=job.quality,
+            forked_from=_origin(job),
             created_at=instant(job.created_at),
             started_at=instant(job.started_at) if job.started_at else None,
             ended_at=instant(job.ended_at) if job.ended_at else None,
             metadata=job.labels,
         )
+
+
+def _origin(job: tables.Job) -> Origin | None:
+    if job.forked_from_job is None or job.forked_from_checkpoint is None:
+        return None
+    return Origin(job=job.forked_from_job, checkpoint=job.forked_from_checkpoint)
 
 
 class Parameters(Answer):
@@ -128,6 +143,8 @@ class CheckpointOut(Answer):
     images_seen: int
     size_bytes: int
     quality: dict[str, float] | None
+    pinned: bool
+    """Kept however many are newer or better."""
     created_at: datetime
 
     @classmethod
@@ -139,6 +156,7 @@ class CheckpointOut(Answer):
             images_seen=row.images_seen,
             size_bytes=row.size_bytes,
             quality=row.quality,
+            pinned=row.pinned,
             created_at=instant(row.created_at),
         )
 

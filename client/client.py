@@ -45,14 +45,22 @@ class Client:
 
     def create_job(self, spec: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
         """Submits any part of a spec. The idempotency key (None: a new one) makes repeating it after a cut safe."""
-        response = self._transport.send(
-            "POST",
-            "/v1/jobs",
-            body=spec,
-            headers={"Idempotency-Key": idempotency_key or secrets.token_hex(16)},
-            repeat=True,
-        )
-        return self._transport.parse(Job, response)
+        return self._create("/v1/jobs", spec, idempotency_key=idempotency_key)
+
+    def fork_job(
+        self,
+        job_id: str,
+        changes: Mapping[str, Any],
+        *,
+        checkpoint: str = "latest",
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job that goes on from a checkpoint of another (latest, best or an id), with changes to its spec.
+
+        The idempotency key is `create_job`'s.
+        """
+        body = {"checkpoint": checkpoint, "spec": changes}
+        return self._create(_job(job_id) + "/fork", body, idempotency_key=idempotency_key)
 
     def dry_run(self, spec: Mapping[str, Any]) -> Estimate:
         """What a spec resolves to and would take. Nothing is stored."""
@@ -84,7 +92,20 @@ class Client:
         return self._transport.parse(Job, self._get(_job(job_id)))
 
     def cancel_job(self, job_id: str) -> Job:
-        return self._transport.parse(Job, self._transport.send("POST", _job(job_id) + "/cancel", repeat=False))
+        """Ends a job for good. A running one is `cancelling` until its trainer has stopped."""
+        return self._order(job_id, "cancel")
+
+    def pause_job(self, job_id: str) -> Job:
+        """A running job is `pausing` until its trainer has saved its state."""
+        return self._order(job_id, "pause")
+
+    def resume_job(self, job_id: str) -> Job:
+        """Queues a paused job, which goes on where it stood."""
+        return self._order(job_id, "resume")
+
+    def retry_job(self, job_id: str) -> Job:
+        """Queues a failed or diverged job, which goes on from its newest checkpoint."""
+        return self._order(job_id, "retry")
 
     def delete_job(self, job_id: str) -> None:
         """Removes an ended job and its artifacts."""
@@ -144,10 +165,17 @@ class Client:
                 return
             after = page.next
 
+    def pin_checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
+        """Keeps a checkpoint, however many are newer or better, until it is unpinned or its job is deleted."""
+        return self._pin("PUT", job_id, checkpoint_id)
+
+    def unpin_checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
+        """Lets a checkpoint go, once its job makes more than it keeps."""
+        return self._pin("DELETE", job_id, checkpoint_id)
+
     def download_generator(self, job_id: str, checkpoint_id: str, *, to: Path) -> None:
         """The generator's averaged weights as a safetensors file, which appears whole or not at all."""
-        path = f"{_job(job_id)}/checkpoints/{_segment(checkpoint_id)}/generator.safetensors"
-        with self._transport.stream(path) as response:
+        with self._transport.stream(_checkpoint(job_id, checkpoint_id) + "/generator.safetensors") as response:
             try:
                 write_whole(to, response.iter_bytes())
             except httpx.RequestError as error:
@@ -199,6 +227,17 @@ class Client:
         response = self._transport.send("GET", "/readyz", repeat=False, also_answers=frozenset({503}))
         return self._transport.parse(Readiness, response)
 
+    def _create(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None) -> Job:
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return self._transport.parse(Job, self._transport.send("POST", path, body=body, headers=headers, repeat=True))
+
+    def _order(self, job_id: str, verb: str) -> Job:
+        return self._transport.parse(Job, self._transport.send("POST", f"{_job(job_id)}/{verb}", repeat=False))
+
+    def _pin(self, method: str, job_id: str, checkpoint_id: str) -> Checkpoint:
+        path = _checkpoint(job_id, checkpoint_id) + "/pin"
+        return self._transport.parse(Checkpoint, self._transport.send(method, path, repeat=True))
+
     def _get(
         self, path: str, params: Mapping[str, str | int | None] | None = None, *, accept: str = "application/json"
     ) -> httpx.Response:
@@ -207,6 +246,10 @@ class Client:
 
 def _job(job_id: str) -> str:
     return f"/v1/jobs/{_segment(job_id)}"
+
+
+def _checkpoint(job_id: str, checkpoint_id: str) -> str:
+    return f"{_job(job_id)}/checkpoints/{_segment(checkpoint_id)}"
 
 
 def _segment(text: str) -> str:

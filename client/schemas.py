@@ -1,4 +1,4 @@
-"""What the API answers with. Fields that a newer server adds are kept."""
+"""What the API answers with. Fields that a newer server adds are kept; those an older one lacks have a default."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -27,6 +27,13 @@ class Progress(Schema):
     eta_seconds: float | None
 
 
+class Origin(Schema):
+    """Where a fork comes from; either may have been deleted since."""
+
+    job: str
+    checkpoint: str
+
+
 class Job(Schema):
     id: str
     name: str | None
@@ -38,6 +45,7 @@ class Job(Schema):
     latest_checkpoint: str | None
     best_checkpoint: str | None
     quality: dict[str, Any] | None
+    forked_from: Origin | None = None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -72,6 +80,8 @@ class Event(Schema):
 class Checkpoint(Schema):
     id: str
     images_seen: int
+    pinned: bool = False
+    """Kept however many are newer or better."""
 
 
 class Preset(Schema):

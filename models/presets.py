@@ -32,12 +32,21 @@ def resolve(part: Mapping[str, Any]) -> TrainingSpec:
     """
     name = part.get("preset", DEFAULT)
     if not isinstance(name, str) or name not in REGISTRY:
-        raise _unknown_preset(name)
+        raise _refused("preset", f"must be one of {', '.join(REGISTRY)}")
     facts = _facts(part.get("dataset"))
     base = _common(facts) | REGISTRY[name].recipe(facts)
     # Through JSON, where strict mode refuses "128" and true for a number but takes a list for a tuple.
     return TrainingSpec.model_validate_json(
         json.dumps(_lay_over(base, part) | {"preset": name}, default=str), strict=True
+    )
+
+
+def amend(spec: TrainingSpec, part: Mapping[str, Any]) -> TrainingSpec:
+    """A spec with a client's changes, which are laid over it as over a preset's. Raises pydantic.ValidationError."""
+    if part.get("preset", spec.preset) != spec.preset:
+        raise _refused("preset", "a preset fills in a new job's spec: name the fields to change instead")
+    return TrainingSpec.model_validate_json(
+        json.dumps(_lay_over(spec.model_dump(mode="json"), part), default=str), strict=True
     )
 
 
@@ -47,10 +56,10 @@ def _facts(dataset: Any) -> catalog.DatasetFacts:
     return catalog.BUILTIN.get(name if isinstance(name, str) else "", catalog.BUILTIN[DEFAULT_DATASET])
 
 
-def _unknown_preset(name: Any) -> ValidationError:
-    problem = PydanticCustomError("unknown_preset", "must be one of {names}", {"names": ", ".join(REGISTRY)})
+def _refused(field: str, message: str) -> ValidationError:
+    problem = PydanticCustomError("value_error", "{error}", {"error": message})
     return ValidationError.from_exception_data(
-        "TrainingSpec", [InitErrorDetails(type=problem, loc=("preset",), input=name)], input_type="json"
+        "TrainingSpec", [InitErrorDetails(type=problem, loc=(field,), input=None)], input_type="json"
     )
 
 
@@ -82,6 +91,8 @@ def _common(facts: catalog.DatasetFacts) -> dict[str, Any]:
         },
         "metrics": {"every_images": 8_192},
         "guard": {"kind": "repair"},
+        "max_attempts": 5,
+        "max_seconds": None,
         "metadata": {},
     }
 

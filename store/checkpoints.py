@@ -6,8 +6,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store import events, ids, jobs, tables
+from store import events, ids, runs, states, tables
 from store.errors import NotFound
+
+ADOPTED = 0
+"""The attempt of a checkpoint that a job was created with: another job's run has made it."""
 
 
 @dataclass(frozen=True)
@@ -23,37 +26,46 @@ class NewCheckpoint:
 
 def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
     """Registers a folder and makes it the job's latest, or best. Raises LeaseLost."""
-    job = jobs.renew_progress(session, job_id=job_id, attempt=attempt)
+    return _add(session, job=runs.renew_progress(session, job_id=job_id, attempt=attempt), attempt=attempt, new=new)
+
+
+def adopt(session: Session, *, job: tables.Job, new: NewCheckpoint) -> tables.Checkpoint:
+    """Gives a job that has just been created a checkpoint to begin from."""
+    return _add(session, job=job, attempt=ADOPTED, new=new)
+
+
+def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
     row = tables.Checkpoint(
         id=ids.new("ckpt"),
-        job_id=job_id,
+        job_id=job.id,
         attempt=attempt,
         images_seen=new.images_seen,
         path=new.path,
         size_bytes=new.size_bytes,
         quality=new.quality,
-        created_at=job.progress_at,
+        created_at=states.now(session),
     )
     session.add(row)
     session.flush()
     job.images_seen, job.seconds_trained, job.latest_checkpoint = new.images_seen, new.seconds_trained, row.id
     if new.quality is not None:
         job.quality = new.quality | {"images_seen": new.images_seen}
-        if _best(session, job_id=job_id, limit=1) == [row]:
+        if _best(session, job_id=job.id, limit=1) == [row]:
             job.best_checkpoint = row.id
     data: dict[str, Any] = {"id": row.id, "size_bytes": row.size_bytes, "quality": row.quality}
-    events.append(session, job_id=job_id, kind="checkpoint", data=data, images_seen=new.images_seen)
+    events.append(session, job_id=job.id, kind="checkpoint", data=data, images_seen=new.images_seen)
     return row
 
 
-def prune(session: Session, *, job_id: str, attempt: int) -> list[str]:
-    """Drops the rows beyond the job's keep_latest and keep_best; the caller removes these paths after the commit.
+def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | None = None) -> list[str]:
+    """Drops the rows beyond the job's keep_latest, or fewer, and keep_best that are not pinned; the caller removes
+    these paths after the commit.
 
     Raises LeaseLost.
     """
-    job = jobs.renew_progress(session, job_id=job_id, attempt=attempt)
+    job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
     rows = newest_first(session, job_id=job_id)
-    kept = {row.id for row in rows[: job.keep_latest]}
+    kept = {row.id for row in rows[: keep_latest or job.keep_latest]} | {row.id for row in rows if row.pinned}
     kept |= {row.id for row in _best(session, job_id=job_id, limit=job.keep_best)}
     if job.best_checkpoint is not None:
         kept |= {job.best_checkpoint}
@@ -83,6 +95,20 @@ def get(session: Session, *, job_id: str, checkpoint_id: str) -> tables.Checkpoi
     if row is None or row.job_id != job_id:
         raise NotFound(f"no checkpoint {checkpoint_id} of job {job_id}")
     return row
+
+
+def pin(session: Session, *, job_id: str, checkpoint_id: str, pinned: bool) -> tables.Checkpoint:
+    """Keeps a checkpoint, or lets it go with the next pruning. Raises NotFound."""
+    # Whoever prunes holds the job's row.
+    session.execute(select(tables.Job.id).where(tables.Job.id == job_id).with_for_update())
+    row = get(session, job_id=job_id, checkpoint_id=checkpoint_id)
+    row.pinned = pinned
+    return row
+
+
+def paths(session: Session) -> set[str]:
+    """Of every checkpoint that there is."""
+    return set(session.scalars(select(tables.Checkpoint.path)))
 
 
 def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:

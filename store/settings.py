@@ -37,13 +37,15 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(default=60, gt=0)
     """From the wish to stop (SIGTERM: checkpoint) to SIGKILL."""
     cancel_grace_seconds: float = Field(default=5, gt=0)
-    max_crashes: int = Field(default=5, ge=1)
-    """So many crashes end a job as failed."""
     backoff_seconds: float = Field(default=2, ge=0)
     """The wait after the first crash; it doubles with each further one, up to ten minutes."""
     max_body_bytes: int = Field(default=1_000_000, ge=1000)
     min_free_bytes: int = Field(default=64 * 2**20, ge=0)
     """Free space that a checkpoint must leave on the disk."""
+    sweep_seconds: float = Field(default=600, gt=0)
+    """How often the reconciler looks for files that no row stands for."""
+    orphan_seconds: float = Field(default=3600, gt=0)
+    """From a file's last change to its removal, where no row stands for it."""
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:
@@ -55,6 +57,12 @@ class Settings(BaseSettings):
     def _heartbeat_within_lease(self) -> Self:
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError("SADDLE_HEARTBEAT_SECONDS must be at most half of SADDLE_LEASE_SECONDS")
+        return self
+
+    @model_validator(mode="after")
+    def _a_row_comes_within_the_lease(self) -> Self:
+        if self.orphan_seconds < 2 * self.lease_seconds:
+            raise ValueError("SADDLE_ORPHAN_SECONDS must be at least twice SADDLE_LEASE_SECONDS")
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,11 @@ class Job(Table):
     """The client's metadata."""
     keep_latest: Mapped[int]
     keep_best: Mapped[int]
+    max_attempts: Mapped[int]
+    max_seconds: Mapped[float | None]
+    forked_from_job: Mapped[str | None] = mapped_column(String(40))
+    forked_from_checkpoint: Mapped[str | None] = mapped_column(String(40))
+    """Names, not references: the fork has copies, and outlives both."""
 
     images_seen: Mapped[int] = mapped_column(default=0)
     images_total: Mapped[int | None]
@@ -56,6 +61,9 @@ class Job(Table):
     crashes: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_until: Mapped[float | None]
+    held_since: Mapped[float | None]
+    seconds_run: Mapped[float] = mapped_column(default=0.0)
+    """By all attempts that have ended, since the job was created or last retried."""
     available_at: Mapped[float]
     last_event_id: Mapped[int] = mapped_column(default=0)
 
@@ -93,6 +101,8 @@ class Checkpoint(Table):
     """Of its folder, relative to the artifacts' root."""
     size_bytes: Mapped[int]
     quality: Mapped[dict[str, Any] | None]
+    pinned: Mapped[bool] = mapped_column(default=False)
+    """Kept however many are newer or better."""
     created_at: Mapped[float]
 
 

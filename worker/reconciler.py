@@ -1,21 +1,25 @@
 """`python -m worker.reconciler`: makes the world agree with the database, again and again.
 
-It frees jobs whose runner is gone and hints at queued ones of which the hint was lost. Several may run: every change
-is conditional.
+It frees jobs whose runner is gone, hints at queued ones of which the hint was lost and sweeps the disk. Several may
+run: every change is conditional.
 """
 
+import math
 import signal
 import threading
+import time
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from store import database, idempotency, jobs, logs, workers
+from store import database, idempotency, logs, runs, workers
+from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
+from worker import sweeping
 
 log = structlog.get_logger()
 HINTS_A_ROUND = 1000
@@ -24,13 +28,13 @@ HINTS_A_ROUND = 1000
 def reconcile(db: Database, queue: Queue, *, settings: Settings) -> None:
     """One round. Raises DBAPIError while the database is away; an absent broker is only logged."""
     with db.write() as session:
-        lost = jobs.recover_lost(session, max_crashes=settings.max_crashes, backoff_seconds=settings.backoff_seconds)
+        lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds)
         workers.forget_gone(session)
         idempotency.forget_old(session)
     for job in lost:
         log.warning("lease ran out", job_id=job.id, attempt=job.attempt, status=job.status)
     with db.read() as session:
-        waiting = jobs.due(session, limit=HINTS_A_ROUND)
+        waiting = runs.due(session, limit=HINTS_A_ROUND)
     try:
         # Hints that still wait in the broker need no repetition: without this they would pile up behind long jobs.
         missing = len(waiting) - queue.depth()
@@ -48,14 +52,21 @@ def main() -> None:
     settings = Settings()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
+    artifacts = Artifacts(settings.artifacts_dir)
     log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
+    swept_at = -math.inf
     while not stop.wait(settings.reconcile_seconds):
         try:
             reconcile(db, queue, settings=settings)
+            if time.monotonic() - swept_at > settings.sweep_seconds:
+                sweeping.sweep(db, artifacts, orphan_seconds=settings.orphan_seconds)
+                swept_at = time.monotonic()
         except DBAPIError as error:
             if not database.is_outage(error):
                 raise
             log.warning("database away, trying again", error=str(error.orig))
+        except OSError as error:
+            log.error("the disk could not be swept", error=str(error))
     queue.close()
     db.close()
 

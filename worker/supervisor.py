@@ -1,26 +1,38 @@
-"""Supervises one attempt at a job: a trainer process, watched for cancel, shutdown, silence and a lost lease.
+"""Supervises one attempt at a job: a trainer process, watched for what clients want, shutdown, silence, a lost lease.
 
 It never imports torch: a CUDA error, an out-of-memory or a segfault ends the trainer and nothing else.
 """
 
+import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
-from store import database, jobs, tables
+from store import database, runs, states, tables
 from store.database import Database
 from store.errors import LeaseLost
 from store.settings import Settings
+from store.states import Reason
 from worker import exits
+from worker.lease import Lease
 from worker.process import Child
 
 log = structlog.get_logger()
-LEASE_SHARE = 0.75
-"""A runner that could not renew for this share of its lease ends itself, before another one may begin."""
+OVERDUE = "max_seconds"
+"""The code of a job that has run for as long as it may."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the watch over a trainer has ended."""
+
+    stopped: Reason | None = None
+    """Why it was asked to stop, if it was."""
+    forced: Reason | None = None
+    """Why it was ended by force, if it was."""
 
 
 @dataclass(frozen=True)
@@ -37,88 +49,95 @@ class Supervisor:
         lease_seconds = self.settings.lease_seconds
         claimed_at = time.monotonic()
         with self.database.write() as session:
-            job = jobs.claim(session, job_id=job_id, owner=self.owner, lease_seconds=lease_seconds)
+            job = runs.claim(session, job_id=job_id, owner=self.owner, lease_seconds=lease_seconds)
         if job is None:
             log.debug("nothing to claim", job_id=job_id)
             return
         log.info("claimed", job_id=job_id, attempt=job.attempt)
         child = Child([sys.executable, "-m", "worker.trainer", job_id, str(job.attempt)])
         try:
-            problem = self._watch(child, job=job, renewed_at=claimed_at)
+            with Lease(self.database, job=job, settings=self.settings, claimed_at=claimed_at) as lease:
+                ending = self._watch(child, lease)
         except LeaseLost as error:
             child.end()
             log.warning("lease lost, trainer ended", job_id=job_id, attempt=job.attempt, reason=str(error))
             return
         finally:
             status = child.end()
-        self._conclude(job=job, status=status, problem=problem, tail=child.tail())
+        self._conclude(job=job, status=status, ending=ending, tail=child.tail())
 
-    def _watch(self, child: Child, *, job: tables.Job, renewed_at: float) -> jobs.Reason | None:
-        """Until the trainer has ended, by itself or by force; the reason for force. Raises LeaseLost."""
+    def _watch(self, child: Child, lease: Lease) -> Ending:
+        """Until the trainer has ended, by itself or by force. Raises LeaseLost."""
         settings = self.settings
+        began = time.monotonic()
+        seconds_left = None if lease.job.max_seconds is None else lease.job.max_seconds - lease.job.seconds_run
         asked_at: float | None = None
-        grace_seconds = settings.stop_grace_seconds
-        progress, progressed_at = job.progress_at, time.monotonic()
+        stopped: Reason | None = None
+        progress, progressed_at = lease.job.progress_at, began
         while child.wait(settings.control_seconds) is None:
-            now = time.monotonic()
-            try:
-                job = self._look(job)
-                if job.status in jobs.HELD and now - renewed_at >= settings.heartbeat_seconds:
-                    job = self._renew(job)
-                    renewed_at = now
-            except DBAPIError as error:
-                if not database.is_outage(error):
-                    raise
-                if now - renewed_at > settings.lease_seconds * LEASE_SHARE:
-                    raise LeaseLost("the database has been away for most of the lease") from error
+            lease.check()
+            now, job = time.monotonic(), lease.job
             if job.progress_at != progress:
                 progress, progressed_at = job.progress_at, now
             if now - progressed_at > settings.stall_seconds:
-                return jobs.Reason("stalled", f"no progress for {settings.stall_seconds:.0f} s")
-            if job.status == jobs.CANCELLING:
-                grace_seconds = settings.cancel_grace_seconds
-            if asked_at is None and job.status in jobs.ENDED:
+                return Ending(stopped, Reason("stalled", f"no progress for {settings.stall_seconds:.0f} s"))
+            if asked_at is None and job.status in states.ENDED | {states.PAUSED}:
                 asked_at = now  # by the trainer itself, which is about to exit
-            if asked_at is None and (job.status == jobs.CANCELLING or self.shutting_down()):
-                child.ask()
-                asked_at = now
+            if asked_at is None:
+                overdue = seconds_left is not None and now - began > seconds_left
+                if (stopped := self._wish(job, overdue=overdue)) is not None:
+                    child.ask()
+                    asked_at = now
+            hurried = job.status == states.CANCELLING
+            grace_seconds = settings.cancel_grace_seconds if hurried else settings.stop_grace_seconds
             if asked_at is not None and now - asked_at > grace_seconds:
-                return jobs.Reason("stop_timeout", f"the trainer did not stop within {grace_seconds:.0f} s")
+                message = f"the trainer did not stop within {grace_seconds:.0f} s"
+                return Ending(stopped, Reason("stop_timeout", message))
+        return Ending(stopped)
+
+    def _wish(self, job: tables.Job, *, overdue: bool) -> Reason | None:
+        """Why the trainer should stop, if it should."""
+        if job.status == states.CANCELLING:
+            return states.CANCELLED_BY_CLIENT
+        if job.status == states.PAUSING:
+            return states.PAUSED_BY_CLIENT
+        if overdue:
+            return Reason(OVERDUE, f"the job has run for its max_seconds, {job.max_seconds:g} s")
+        if self.shutting_down():
+            return Reason("worker_stopped", f"the worker {self.owner} was stopped; nothing is lost")
         return None
 
-    def _renew(self, job: tables.Job) -> tables.Job:
-        with self.database.write() as session:
-            return jobs.renew(session, job_id=job.id, attempt=job.attempt, lease_seconds=self.settings.lease_seconds)
-
-    def _look(self, job: tables.Job) -> tables.Job:
-        with self.database.read() as session:
-            return jobs.look(session, job_id=job.id, attempt=job.attempt)
-
-    def _conclude(self, *, job: tables.Job, status: int, problem: jobs.Reason | None, tail: str) -> None:
+    def _conclude(self, *, job: tables.Job, status: int, ending: Ending, tail: str) -> None:
         """Writes down how the attempt ended, where the trainer itself could not."""
         log.info("trainer ended", job_id=job.id, attempt=job.attempt, exit_status=status)
-        if problem is None and status in {exits.DONE, exits.LEASE_LOST}:
+        if ending.forced is None and status in {exits.DONE, exits.LEASE_LOST}:
             return
         try:
             database.retry(
-                lambda: self._write_conclusion(job=job, status=status, problem=problem, tail=tail),
+                lambda: self._write_conclusion(job=job, status=status, ending=ending, tail=tail),
                 seconds=self.settings.lease_seconds,
             )
         except LeaseLost as error:
             log.warning("the attempt's end came too late", job_id=job.id, attempt=job.attempt, reason=str(error))
 
-    def _write_conclusion(self, *, job: tables.Job, status: int, problem: jobs.Reason | None, tail: str) -> None:
+    def _write_conclusion(self, *, job: tables.Job, status: int, ending: Ending, tail: str) -> None:
+        # One that had no ears yet when it was asked had not trained yet either.
+        in_good_order = ending.forced is None and status in {exits.STOPPED, -signal.SIGTERM}
         with self.database.write() as session:
-            if problem is None and status == exits.STOPPED:
-                reason = jobs.Reason("worker_stopped", f"the worker {self.owner} was stopped; nothing is lost")
-                jobs.give_back(session, job_id=job.id, attempt=job.attempt, reason=reason)
+            if ending.stopped is not None and in_good_order:
+                if ending.stopped.code == OVERDUE:
+                    runs.finish(
+                        session, job_id=job.id, attempt=job.attempt, status=states.FAILED, reason=ending.stopped
+                    )
+                else:
+                    runs.give_back(session, job_id=job.id, attempt=job.attempt, reason=ending.stopped)
                 return
-            jobs.crash(
+            reason = ending.forced or Reason("crashed", _describe(status, tail))
+            runs.crash(
                 session,
                 job_id=job.id,
                 attempt=job.attempt,
-                reason=problem or jobs.Reason("crashed", _describe(status, tail)),
-                max_crashes=self.settings.max_crashes,
+                reason=reason,
                 backoff_seconds=self.settings.backoff_seconds,
             )
 

@@ -12,7 +12,7 @@ from celery import signals
 from sqlalchemy.exc import DBAPIError
 
 from store import logs, queue, workers
-from store.database import Database
+from store.database import Database, is_outage, retry
 from store.queue import Queue
 from store.settings import Settings
 from worker.app import app
@@ -44,7 +44,11 @@ def train(job_id: str) -> None:
     try:
         _take_up(database, job_id)
         supervisor.run(job_id)
-        _take_up(database, None)
+        retry(lambda: _take_up(database, None), seconds=settings.lease_seconds)
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        log.warning("database away: the job stays for later", job_id=job_id, error=str(error.orig))
     finally:
         signal.signal(signal.SIGTERM, previous)
         database.close()

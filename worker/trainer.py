@@ -9,17 +9,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
 import torch
 from sqlalchemy.orm import Session
 
-from models import checkpoint, data, parallel, precision, training
+from models import checkpoint, data, forks, parallel, precision, training
 from models.data.errors import DatasetMissing
 from models.position import Position
 from models.spec import TrainingSpec
-from store import checkpoints, database, jobs, logs, tables
+from store import checkpoints, database, logs, runs, states, tables
 from store.artifacts import Artifacts
 from store.database import Database
 from store.errors import LeaseLost, StorageFull
@@ -30,6 +31,10 @@ from worker.process import die_with_parent
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+
+class _OriginDamaged(Exception):
+    """A fork has no checkpoint to begin from."""
 
 
 class Trainer:
@@ -91,7 +96,7 @@ class Trainer:
                     return exits.STOPPED
                 case training.Finished():
                     used_up = f"{event.reason.removeprefix('budget_')} of the budget are used up"
-                    self._finish(jobs.SUCCEEDED, jobs.Reason("completed", f"the {used_up}"))
+                    self._finish(states.SUCCEEDED, states.Reason("completed", f"the {used_up}"))
         return exits.DONE
 
     def run_guarded(self) -> int:
@@ -99,32 +104,48 @@ class Trainer:
         try:
             return self.run()
         except training.Diverged as error:
-            self._finish(jobs.DIVERGED, jobs.Reason(error.code, str(error)))
+            self._finish(states.DIVERGED, states.Reason(error.code, str(error)))
         except DatasetMissing as error:
-            self._finish(jobs.FAILED, jobs.Reason("dataset_missing", str(error)))
+            self._finish(states.FAILED, states.Reason("dataset_missing", str(error)))
+        except _OriginDamaged as error:
+            self._finish(states.FAILED, states.Reason("checkpoint_damaged", str(error)))
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             remedy = "lower batch_size or the widths of the architecture"
-            self._finish(jobs.FAILED, jobs.Reason("out_of_memory", f"{remedy}: {error}"))
+            self._finish(states.FAILED, states.Reason("out_of_memory", f"{remedy}: {error}"))
         except StorageFull as error:
-            self._crash(jobs.Reason("storage_full", str(error)))
+            message = str(error)
+            self._write(
+                lambda session: runs.suspend(
+                    session,
+                    job_id=self.job.id,
+                    attempt=self.job.attempt,
+                    reason=states.Reason("storage_full", f"{message}; free some space, then resume the job"),
+                )
+            )
         return exits.DONE
 
     def _newest_checkpoint(self) -> checkpoint.Checkpoint | None:
-        """The newest that is whole; a damaged one is told of and passed over."""
+        """The newest that is whole; a damaged one is told of and passed over. Raises _OriginDamaged."""
         with self.db.read() as session:
             rows = checkpoints.newest_first(session, job_id=self.job.id)
         for row in rows:
             try:
-                return checkpoint.read(self.artifacts.path(row.path))
+                found = checkpoint.read(self.artifacts.path(row.path))
+                forked = row.attempt == checkpoints.ADOPTED
+                return replace(found, state=forks.begin(found.state, self.spec)) if forked else found
             except checkpoint.CorruptCheckpoint as error:
                 self._event("log", images_seen=row.images_seen, message=f"checkpoint {row.id} is damaged: {error}")
+        if self.job.forked_from_checkpoint is not None:
+            raise _OriginDamaged(
+                "no checkpoint is whole, and a fork cannot begin without its parent's: fork another one"
+            )
         return None
 
     def _tick(self, tick: training.Tick, *, seconds_trained: float) -> None:
         self._write(
-            lambda session: jobs.record_tick(
+            lambda session: runs.record_tick(
                 session,
                 job_id=self.job.id,
                 attempt=self.job.attempt,
@@ -136,9 +157,11 @@ class Trainer:
 
     def _save(self, due: training.CheckpointDue) -> None:
         path = f"jobs/{self.job.id}/checkpoints/{due.images_seen:015d}-{self.job.attempt}"
-        self.artifacts.delete(path)  # of an attempt that wrote the folder and could not write the row
-        with self.artifacts.new_folder(path, min_free_bytes=self.settings.min_free_bytes) as folder:
-            manifest = checkpoint.write(folder, due.state)
+        try:
+            manifest = self._put(path, due.state)
+        except StorageFull:
+            self._delete(self._write(lambda session: self._prune(session, keep_latest=1)))
+            manifest = self._put(path, due.state)
         evaluated = self.quality is not None and self.quality[0] == due.images_seen
         new = checkpoints.NewCheckpoint(
             images_seen=due.images_seen,
@@ -147,16 +170,27 @@ class Trainer:
             size_bytes=sum(file.bytes for file in manifest.files.values()),
             quality=self.quality[1] if evaluated and self.quality else None,
         )
-        for dropped in self._write(lambda session: self._register(session, new)):
-            self.artifacts.delete(dropped)
+        self._delete(self._write(lambda session: self._register(session, new)))
+
+    def _put(self, path: str, state: checkpoint.State) -> checkpoint.Manifest:
+        self.artifacts.delete(path)  # of a run that wrote the folder and was taken back before it could write the row
+        with self.artifacts.new_folder(path, min_free_bytes=self.settings.min_free_bytes) as folder:
+            return checkpoint.write(folder, state)
 
     def _register(self, session: Session, new: checkpoints.NewCheckpoint) -> list[str]:
         checkpoints.add(session, job_id=self.job.id, attempt=self.job.attempt, new=new)
-        return checkpoints.prune(session, job_id=self.job.id, attempt=self.job.attempt)
+        return self._prune(session)
+
+    def _prune(self, session: Session, *, keep_latest: int | None = None) -> list[str]:
+        return checkpoints.prune(session, job_id=self.job.id, attempt=self.job.attempt, keep_latest=keep_latest)
+
+    def _delete(self, paths: list[str]) -> None:
+        for path in paths:
+            self.artifacts.delete(path)
 
     def _event(self, kind: str, *, images_seen: int, **told: object) -> None:
         self._write(
-            lambda session: jobs.record_event(
+            lambda session: runs.record_event(
                 session,
                 job_id=self.job.id,
                 attempt=self.job.attempt,
@@ -166,22 +200,10 @@ class Trainer:
             )
         )
 
-    def _finish(self, status: str, reason: jobs.Reason) -> None:
+    def _finish(self, status: str, reason: states.Reason) -> None:
         self._write(
-            lambda session: jobs.finish(
+            lambda session: runs.finish(
                 session, job_id=self.job.id, attempt=self.job.attempt, status=status, reason=reason
-            )
-        )
-
-    def _crash(self, reason: jobs.Reason) -> None:
-        self._write(
-            lambda session: jobs.crash(
-                session,
-                job_id=self.job.id,
-                attempt=self.job.attempt,
-                reason=reason,
-                max_crashes=self.settings.max_crashes,
-                backoff_seconds=self.settings.backoff_seconds,
             )
         )
 
@@ -218,7 +240,7 @@ def main(arguments: list[str]) -> int:
     db = Database(settings.database, deliver=queue.deliver)
     try:
         with db.read() as session:
-            job = jobs.look(session, job_id=job_id, attempt=attempt)
+            job = runs.look(session, job_id=job_id, attempt=attempt)
         gc.freeze()  # all that was imported: each full collection would stop the training for 0.2 s to look at it
         return Trainer(job=job, settings=settings, db=db, stop=lambda: bool(asked)).run_guarded()
     except LeaseLost as error:

@@ -8,7 +8,7 @@ from redis import RedisError
 from sqlalchemy.orm import Session
 
 from api.services import Services
-from store import jobs, workers
+from store import jobs, states, workers
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Installation:
         numbers = jobs.counts(session)
         return cls(
             devices=dict(Counter(worker.device for worker in living)),
-            running=numbers[jobs.RUNNING] + numbers[jobs.CANCELLING],
-            queued=numbers[jobs.QUEUED],
+            running=sum(numbers[status] for status in states.HELD),
+            queued=numbers[states.QUEUED],
             redis=_answers(services),
         )
 

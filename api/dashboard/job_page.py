@@ -1,13 +1,15 @@
 """/jobs/{id}: one job, from its progress to its last event."""
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
 from api.access import Using
 from api.dashboard import rendering
 from api.dashboard.routing import PageRoute, Viewer
 from api.errors import not_found
 from api.schemas import CheckpointOut, EventOut, JobOut
-from store import checkpoints, events, ids, jobs
+from store import checkpoints, events, ids, jobs, tables
+from store.errors import NotFound
 
 router = APIRouter(route_class=PageRoute)
 EVENTS_SHOWN = 100
@@ -25,9 +27,11 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         job = jobs.get(session, job_id=job_id, tenant=viewer.tenant)
         saved = checkpoints.newest_first(session, job_id=job_id)
         told = events.newest_first(session, job_id=job_id, types=TOLD, limit=EVENTS_SHOWN)
+        parent = _parent(session, job, tenant=viewer.tenant)
         rated = events.newest_first(session, job_id=job_id, types=("evaluation",), limit=EVALUATIONS_DRAWN)
     context = {
         "job": JobOut.of(job),
+        "parent": None if parent is None else JobOut.of(parent),
         "seconds_trained": job.seconds_trained or None,
         "checkpoints": [CheckpointOut.of(row) for row in saved],
         "events": [EventOut.of(row) for row in told],
@@ -37,3 +41,13 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         "may_write": viewer.may("write"),
     }
     return rendering.page(request, "job.html", viewer=viewer, context=context)
+
+
+def _parent(session: Session, job: tables.Job, *, tenant: str) -> tables.Job | None:
+    """The job that a fork comes from, unless it has been deleted."""
+    if job.forked_from_job is None:
+        return None
+    try:
+        return jobs.get(session, job_id=job.forked_from_job, tenant=tenant)
+    except NotFound:
+        return None

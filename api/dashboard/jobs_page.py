@@ -11,7 +11,7 @@ from api.dashboard.installation import Installation
 from api.dashboard.routing import PageRoute, Viewer
 from api.jobs import PATTERN
 from api.schemas import JobOut
-from store import jobs
+from store import jobs, states
 
 router = APIRouter(route_class=PageRoute)
 JOBS_A_PAGE = 25
@@ -23,7 +23,7 @@ def show(
     services: Using,
     viewer: Viewer,
     after: Annotated[str | None, Query(pattern=PATTERN)] = None,
-    status: Annotated[str | None, Query(pattern=f"^({'|'.join(jobs.STATUSES)})$")] = None,
+    status: Annotated[str | None, Query(pattern=f"^({'|'.join(states.STATUSES)})$")] = None,
 ) -> Response:
     with services.database.read() as session:
         rows, more = jobs.page(
@@ -32,9 +32,9 @@ def show(
         installation = Installation.of(services, session)
     context = {
         "jobs": [JobOut.of(row) for row in rows],
-        "active": any(row.status not in jobs.ENDED for row in rows),
+        "active": any(row.status not in states.ENDED for row in rows),
         "status": status,
-        "statuses": jobs.STATUSES,
+        "statuses": states.STATUSES,
         "newest": _address(status=status, after=None) if after else None,
         "older": _address(status=status, after=rows[-1].id) if more else None,
         "installation": installation,

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from api.access import Principal
 from api.dashboard import formats, highlighting
 from api.dashboard.assets import PLOTLY_URL
-from store import jobs
+from store import states
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -37,7 +37,7 @@ def _environment() -> jinja2.Environment:
         highlighting.json_html,
     ):
         environment.filters[filter_.__name__] = filter_
-    environment.globals.update(plotly_url=PLOTLY_URL, ended=jobs.ENDED)
+    environment.globals.update(plotly_url=PLOTLY_URL, ended=states.ENDED)
     return environment
 
 

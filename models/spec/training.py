@@ -51,6 +51,10 @@ class TrainingSpec(Spec):
     evaluation: EvaluationPlan
     metrics: MetricsPlan
     guard: Guard
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    """So many crashes of its process, or losses of its machine, end the job as failed. Stops in good order are free."""
+    max_seconds: float | None = Field(default=None, gt=0, le=366 * 24 * 3600)
+    """The job fails after so many seconds with a worker, all attempts together; waiting and pauses are not counted."""
     metadata: dict[Annotated[Text, Field(min_length=1, max_length=64)], Annotated[Text, Field(max_length=500)]] = Field(
         max_length=32
     )

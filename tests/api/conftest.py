@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.services import CorruptCheckpoint, Estimate, SampleRequest, Services
-from store import checkpoints, jobs, keys
+from store import checkpoints, keys, runs, states
 from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue
@@ -84,11 +84,11 @@ class Runner:
 
     def start(self, job_id: str) -> None:
         with self.services.database.write() as session:
-            assert jobs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
 
     def tick(self, job_id: str, images_seen: int, **values: float) -> None:
         with self.services.database.write() as session:
-            jobs.record_tick(
+            runs.record_tick(
                 session, job_id=job_id, attempt=1, images_seen=images_seen, seconds_trained=1.0, values=values
             )
 
@@ -108,9 +108,14 @@ class Runner:
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
 
-    def end(self, job_id: str, status: str = jobs.SUCCEEDED) -> None:
+    def stop(self, job_id: str) -> None:
+        """In good order, as for a pause or a cancel."""
         with self.services.database.write() as session:
-            jobs.finish(session, job_id=job_id, attempt=1, status=status, reason=jobs.Reason("completed", "done"))
+            runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+
+    def end(self, job_id: str, status: str = states.SUCCEEDED) -> None:
+        with self.services.database.write() as session:
+            runs.finish(session, job_id=job_id, attempt=1, status=status, reason=states.Reason("completed", "done"))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 from api.app import create_app
 from api.services import Estimate, SampleRequest, Services
 from models import presets
-from store import checkpoints, jobs, keys, workers
+from store import checkpoints, jobs, keys, runs, states, workers
 from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue
@@ -65,6 +65,8 @@ class Installation:
             seconds_total=None,
             keep_latest=2,
             keep_best=1,
+            max_attempts=spec.max_attempts,
+            max_seconds=spec.max_seconds,
         )
         with self.services.database.write() as session:
             return jobs.create(session, new=new).id
@@ -72,7 +74,7 @@ class Installation:
     def start(self, job_id: str) -> None:
         with self.services.database.write() as session:
             workers.beat(session, worker_id="test", host="here", pid=1, device="cpu")
-            assert jobs.claim(session, job_id=job_id, owner="test", lease_seconds=600)
+            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=600)
 
     def tick(self, job_id: str, images_seen: int) -> None:
         x = images_seen / 100_000
@@ -92,7 +94,7 @@ class Installation:
             "r2": 0.03 + 0.01 * math.sin(x),
         }
         with self.services.database.write() as session:
-            jobs.record_tick(
+            runs.record_tick(
                 session,
                 job_id=job_id,
                 attempt=1,
@@ -103,7 +105,7 @@ class Installation:
 
     def tell(self, job_id: str, kind: str, images_seen: int, **data: object) -> None:
         with self.services.database.write() as session:
-            jobs.record_event(session, job_id=job_id, attempt=1, kind=kind, images_seen=images_seen, data=data)
+            runs.record_event(session, job_id=job_id, attempt=1, kind=kind, images_seen=images_seen, data=data)
 
     def save(self, job_id: str, images_seen: int, *, quality: dict[str, float] | None = None) -> str:
         path = f"jobs/{job_id}/checkpoints/{images_seen}"
@@ -115,9 +117,9 @@ class Installation:
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
 
-    def finish(self, job_id: str, status: str, reason: jobs.Reason) -> None:
+    def finish(self, job_id: str, status: str, reason: states.Reason) -> None:
         with self.services.database.write() as session:
-            jobs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
+            runs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
 
 
 @contextlib.contextmanager

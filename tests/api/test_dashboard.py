@@ -11,10 +11,12 @@ from api.access import COOKIE
 from api.app import create_app
 from api.dashboard.assets import PLOTLY_URL
 from models import presets
-from store import jobs, workers
+from store import jobs, runs, states, workers
 from store.database import Database
 from store.queue import Queue
 from tests.api.conftest import make_job, make_key, sign_in
+
+BUTTON = re.compile(r'<button type="button"[^>]*>([^<]*)</button>')
 
 
 @pytest.fixture
@@ -106,8 +108,8 @@ def test_why_a_job_failed_is_said_out_loud(browser, services, runner, status):
     job_id = make_job(services)
     runner.start(job_id)
     with services.database.write() as session:
-        reason = jobs.Reason("out_of_memory", "lower batch_size")
-        jobs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
+        reason = states.Reason("out_of_memory", "lower batch_size")
+        runs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
     page = browser.get(f"/jobs/{job_id}").text
     notice = re.search(r'<p class="notice bad" role="alert">(.*?)</p>', page, re.DOTALL)[1]
     assert "out of memory" in notice
@@ -119,10 +121,81 @@ def test_buttons_are_those_that_the_state_and_the_role_allow(anonymous, services
     buttons = {}
     for role in ("read", "write"):
         sign_in(anonymous, make_key(services, role=role))
-        buttons[role] = re.findall(r'data-asks="(\w+)-dialog"', anonymous.get(f"/jobs/{job_id}").text)
-    assert buttons == {"read": [], "write": ["cancel"]}
-    assert anonymous.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
-    assert re.findall(r'data-asks="(\w+)-dialog"', anonymous.get(f"/jobs/{job_id}").text) == ["delete"]
+        buttons[role] = BUTTON.findall(anonymous.get(f"/jobs/{job_id}").text)
+    assert buttons == {"read": [], "write": ["Pause", "Cancel"]}
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"),
+    [
+        ("queued", ["Pause", "Cancel"]),
+        ("running", ["Pause", "Cancel"]),
+        ("pausing", ["Cancel"]),
+        ("paused", ["Resume", "Cancel"]),
+        ("cancelling", []),
+        ("succeeded", ["Delete"]),
+        ("failed", ["Try again", "Delete"]),
+        ("diverged", ["Try again", "Delete"]),
+        ("cancelled", ["Delete"]),
+    ],
+)
+def test_each_state_has_its_badge_and_its_buttons(browser, services, runner, state, buttons):
+    job_id = make_job(services)
+    if state in {"running", "pausing", "cancelling", "succeeded", "failed", "diverged"}:
+        runner.start(job_id)
+    if state in {"pausing", "paused"}:
+        assert browser.post(f"/v1/jobs/{job_id}/pause").json()["status"] == state
+    if state in {"cancelling", "cancelled"}:
+        assert browser.post(f"/v1/jobs/{job_id}/cancel").json()["status"] == state
+    if state in {"succeeded", "failed", "diverged"}:
+        runner.end(job_id, state)
+    page = browser.get(f"/jobs/{job_id}").text
+    assert BUTTON.findall(page) == buttons
+    assert f'<span class="badge" data-status="{state}">{state}</span>' in page
+    assert f'<span class="badge" data-status="{state}">{state}</span>' in browser.get(f"/?status={state}").text
+
+
+def test_what_needs_no_question_is_sent_to_its_route_and_the_rest_asks(browser, services, runner):
+    job_id = make_job(services)
+    page = browser.get(f"/jobs/{job_id}").text
+    assert f'data-method="POST" data-url="/v1/jobs/{job_id}/pause"' in page
+    assert re.findall(r'data-asks="(\w+)-dialog"', page) == ["cancel"]
+    browser.post(f"/v1/jobs/{job_id}/pause")
+    assert f'data-url="/v1/jobs/{job_id}/resume"' in browser.get(f"/jobs/{job_id}").text
+    failed = make_job(services)
+    runner.start(failed)
+    runner.end(failed, "failed")
+    assert f'data-url="/v1/jobs/{failed}/retry"' in browser.get(f"/jobs/{failed}").text
+
+
+def test_the_list_offers_every_state(browser):
+    assert re.findall(r'href="/\?status=(\w+)"', browser.get("/").text) == list(states.STATUSES)
+
+
+def test_a_fork_says_where_it_comes_from_and_links_to_its_parent(browser, services, runner):
+    parent = make_job(services, name="<shoes>")
+    assert "forked from" not in browser.get(f"/jobs/{parent}").text
+    runner.start(parent)
+    checkpoint = runner.save(parent, 100)
+    child = browser.post(f"/v1/jobs/{parent}/fork", json={"spec": {"name": "gentler"}}).json()["id"]
+    page = browser.get(f"/jobs/{child}").text
+    line = " ".join(re.search(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)[1].split())
+    code = f'<code title="{checkpoint}">…{checkpoint[-8:]}</code>'
+    assert line == f'forked from <a href="/jobs/{parent}">&lt;shoes&gt;</a>, checkpoint {code}'
+    runner.end(parent)
+    assert browser.delete(f"/v1/jobs/{parent}").status_code == 204
+    page = browser.get(f"/jobs/{child}").text
+    line = " ".join(re.search(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)[1].split())
+    assert line == f"forked from <code>{parent}</code> (deleted since), checkpoint {code}"
+
+
+def test_pinned_checkpoints_are_marked(browser, services, runner):
+    job_id = make_job(services)
+    runner.start(job_id)
+    older, newer = runner.save(job_id, 100), runner.save(job_id, 200)
+    browser.put(f"/v1/jobs/{job_id}/checkpoints/{older}/pin")
+    rows = re.findall(r'<tr data-key="(\w+)">(.*?)</tr>', browser.get(f"/jobs/{job_id}").text, re.DOTALL)
+    assert {key: ">pinned<" in row for key, row in rows} == {older: True, newer: False}
 
 
 def test_an_absent_and_another_tenants_job_are_the_same_404_page(browser, services):
@@ -144,11 +217,11 @@ def test_a_name_full_of_markup_is_inert(browser, services, runner):
     job_id = make_job(services, name=nasty, metadata={"</script><script>": "</code><script>"})
     runner.start(job_id)
     with services.database.write() as session:
-        jobs.record_event(
+        runs.record_event(
             session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={"message": f"{nasty}</script>"}
         )
         evaluated = {"fid": 1.0, "</script>": "</script><script>alert(1)"}
-        jobs.record_event(session, job_id=job_id, attempt=1, kind="evaluation", images_seen=0, data=evaluated)
+        runs.record_event(session, job_id=job_id, attempt=1, kind="evaluation", images_seen=0, data=evaluated)
     for path in ("/", f"/jobs/{job_id}"):
         page = browser.get(path).text
         assert html.escape(nasty, quote=True).replace("&quot;", "&#34;") in page
@@ -220,4 +293,6 @@ def _new(name):
         seconds_total=None,
         keep_latest=2,
         keep_best=1,
+        max_attempts=spec.max_attempts,
+        max_seconds=spec.max_seconds,
     )

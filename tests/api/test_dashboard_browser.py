@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from embedded.redis import free_port
-from store import jobs
+from store import jobs, runs, states
 from tests.api.dashboard_fixtures import Installation, serving
 from tests.conftest import wait_for
 
@@ -101,6 +101,15 @@ def complaints(browser):
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}]
 
 
+def press(browser, label):
+    browser.find_element(By.XPATH, f"//*[@id='head']//button[.='{label}']").click()
+
+
+def status_of(installation, job_id):
+    with installation.services.database.read() as session:
+        return jobs.get(session, job_id=job_id, tenant="default").status
+
+
 def hosts_asked(browser):
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [told["params"]["request"]["url"] for told in messages if told["method"] == "Network.requestWillBeSent"]
@@ -129,7 +138,7 @@ def test_from_the_list_to_a_living_job(browser, installation, shows):
     checkpoint = installation.save(job_id, 320_000)
     shows("#samples figcaption", f"{checkpoint} · 320,000 images seen")
     shows("#checkpoints tbody", "320,000")
-    installation.finish(job_id, jobs.SUCCEEDED, jobs.Reason("completed", "the images are used up"))
+    installation.finish(job_id, states.SUCCEEDED, states.Reason("completed", "the images are used up"))
     shows("#head", "succeeded")
     shows("#head", "Delete")
     assert browser.execute_script("return window.mark") == 1
@@ -145,7 +154,7 @@ def test_ground_gone_over_again_after_a_rollback_is_drawn_anew(browser, installa
     shows("#live", "live")
     installation.tell(job_id, "guard", 300_000, detector="loss_explosion", remedy="roll_back", details={})
     with installation.services.database.write() as session:
-        jobs.record_tick(
+        runs.record_tick(
             session, job_id=job_id, attempt=1, images_seen=290_000, seconds_trained=1.0, values={"loss_g": 77.0}
         )
     installation.tick(job_id, 310_000)
@@ -182,8 +191,7 @@ def test_cancel_and_delete_ask_first(browser, installation, shows):
         browser.find_element(By.CSS_SELECTOR, f"#{dialog} button[value={value}]").click()
 
     answer("cancel-dialog", "no")
-    with installation.services.database.read() as session:
-        assert jobs.get(session, job_id=job_id, tenant="default").status == jobs.QUEUED
+    assert status_of(installation, job_id) == states.QUEUED
     answer("cancel-dialog", "yes")
     shows("#head", "cancelled by the client")
     shows("#head .actions", "Delete")
@@ -193,10 +201,72 @@ def test_cancel_and_delete_ask_first(browser, installation, shows):
     assert complaints(browser) == []
 
 
+def test_pause_and_resume_are_done_at_a_click(browser, installation, shows):
+    job_id = installation.create(name="shoes")
+    browser.get(f"{installation.url}/jobs/{job_id}")
+    shows("#live", "live")
+    browser.execute_script("window.mark = 1")
+
+    press(browser, "Pause")
+    shows("#head h1", "paused")
+    shows("#head", "paused by the client")
+    assert status_of(installation, job_id) == states.PAUSED
+    press(browser, "Resume")
+    shows("#head h1", "queued")
+    installation.start(job_id)
+    shows("#head h1", "running")
+    press(browser, "Pause")
+    shows("#head h1", "pausing")
+    assert [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#head button")] == ["Cancel"]
+    with installation.services.database.write() as session:
+        runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+    shows("#head h1", "paused")
+    assert browser.execute_script("return window.mark") == 1
+    assert complaints(browser) == []
+
+
+def test_a_job_that_is_tried_again_is_followed_again(browser, installation, shows):
+    job_id = running_job(installation)
+    installation.finish(job_id, states.FAILED, states.Reason("worker_lost", "its machine is gone"))
+    browser.get(f"{installation.url}/jobs/{job_id}")
+    wait_for(lambda: points(browser) == 30, what="the curves")
+    assert browser.find_element(By.ID, "live").text == ""
+
+    press(browser, "Try again")
+    shows("#head h1", "queued")
+    shows("#live", "live")
+    with installation.services.database.write() as session:
+        assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=600)
+        runs.record_tick(
+            session, job_id=job_id, attempt=2, images_seen=310_000, seconds_trained=1.0, values={"loss_g": 1.0}
+        )
+    wait_for(lambda: points(browser) == 31, what="the live tick")
+    with installation.services.database.write() as session:
+        reason = states.Reason("completed", "the images are used up")
+        runs.finish(session, job_id=job_id, attempt=2, status=states.SUCCEEDED, reason=reason)
+    shows("#head h1", "succeeded")
+    assert not browser.execute_script("return document.getElementById('live').textContent")
+    assert complaints(browser) == []
+
+
+def test_an_order_that_comes_too_late_says_why(browser, installation, shows):
+    job_id = installation.create(name="shoes")
+    browser.get(f"{installation.url}/jobs/{job_id}")
+    press(browser, "Pause")
+    shows("#head h1", "paused")
+    browser.execute_script(
+        "window.fetch = ((ask) => (url, how) => how?.method ? ask(url, how) : new Promise(() => {}))(fetch)"
+    )
+    with installation.services.database.write() as session:
+        jobs.resume(session, job_id=job_id, tenant="default")
+    press(browser, "Resume")
+    shows("#fault", "is queued: only a paused job can be resumed")
+
+
 def test_a_refused_action_says_why(browser, installation, shows):
     job_id = installation.create(name="shoes")
     installation.start(job_id)
-    installation.finish(job_id, jobs.FAILED, jobs.Reason("out_of_memory", "lower batch_size"))
+    installation.finish(job_id, states.FAILED, states.Reason("out_of_memory", "lower batch_size"))
     browser.get(f"{installation.url}/jobs/{job_id}")
     with installation.services.database.write() as session:
         jobs.delete(session, job_id=job_id, tenant="default")

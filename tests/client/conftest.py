@@ -15,6 +15,13 @@ from client.client import Client
 
 KEY = "key-of-the-tests"
 ENDED = {"succeeded", "diverged", "failed", "cancelled"}
+ORDERS = {
+    "cancel": ({"queued", "running", "paused"}, "cancelling"),
+    "pause": ({"queued", "running"}, "pausing"),
+    "resume": ({"paused"}, "queued"),
+    "retry": ({"failed", "diverged"}, "queued"),
+}
+"""From which states, to which."""
 AT = "2026-11-23T12:00:00Z"
 
 
@@ -47,6 +54,7 @@ class FakeSaddle:
     first_answers: dict[str, tuple[Any, str]] = field(default_factory=dict)
     cut_after: deque[int] = field(default_factory=deque)
     close_after: deque[int] = field(default_factory=deque)
+    pinned: set[str] = field(default_factory=set)
 
     def answer_next(self, status: int, body: bytes = b"", **headers: str) -> None:
         """The next request gets this; status 0 cuts the connection without an answer."""
@@ -71,6 +79,7 @@ class FakeSaddle:
             "latest_checkpoint": "ckpt_1",
             "best_checkpoint": None,
             "quality": {"fid": 8.4321, "precision": 0.82, "images_seen": 400},
+            "forked_from": None,
             "created_at": AT,
             "started_at": AT,
             "ended_at": "2026-11-23T12:02:05Z" if status in ENDED else None,
@@ -110,6 +119,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_PUT(self) -> None:
+        self._handle()
+
     def do_DELETE(self) -> None:
         self._handle()
 
@@ -140,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
     def _route(self, method: str, path: list[str], query: dict[str, str], body: Any) -> None:
         match (method, *path):
             case ("POST", "jobs"):
-                self._create(query, body)
+                self._submit(query, body)
             case ("GET", "jobs"):
                 self._page(list(self.fake.jobs.values())[::-1], query, status=query.get("status"))
             case ("GET", "presets"):
@@ -150,25 +162,34 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(200, {"name": name, "purpose": "The default.", "spec": {}})
             case (_, "jobs", job_id, *_) if job_id not in self.fake.jobs:
                 self._problem(404, "Not Found", f"no job {job_id}")
-            case (_, "jobs", job_id) | (_, "jobs", job_id, "cancel"):
-                self._job(method, path)
+            case (_, "jobs", job_id) | ("POST", "jobs", job_id, *_):
+                self._job(method, path, body)
+            case ("PUT" | "DELETE", "jobs", job_id, "checkpoints", checkpoint_id, "pin"):
+                (self.fake.pinned.add if method == "PUT" else self.fake.pinned.discard)(checkpoint_id)
+                self._json(200, self._checkpoint(checkpoint_id, 100))
             case ("GET", "jobs", job_id, *rest):
                 self._what_a_job_left(job_id, rest, query)
             case _:
                 self._problem(404, "Not Found", "no such path")
 
-    def _job(self, method: str, path: list[str]) -> None:
+    def _job(self, method: str, path: list[str], body: Any) -> None:
         match (method, *path):
             case ("GET", "jobs", job_id):
                 self._json(200, self.fake.jobs[job_id])
             case ("DELETE", "jobs", job_id):
                 del self.fake.jobs[job_id]
                 self._bytes(204, b"")
-            case ("POST", "jobs", job_id, "cancel") if self.fake.jobs[job_id]["status"] in ENDED:
-                self._problem(409, "Conflict", f"{job_id} has ended")
-            case ("POST", "jobs", job_id, "cancel"):
-                self.fake.jobs[job_id]["status"] = "cancelling"
-                self._json(202, self.fake.jobs[job_id])
+            case ("POST", "jobs", job_id, "fork"):
+                origin = {"job": job_id, "checkpoint": self.fake.jobs[job_id]["latest_checkpoint"]}
+                self._create(body, forked_from=origin)
+            case ("POST", "jobs", job_id, verb):
+                job = self.fake.jobs[job_id]
+                origins, target = ORDERS[verb]
+                if job["status"] not in origins:
+                    self._problem(409, "Conflict", f"{job_id} is {job['status']}")
+                else:
+                    job["status"] = target
+                    self._json(200, job)
 
     def _what_a_job_left(self, job_id: str, path: list[str], query: dict[str, str]) -> None:
         match path:
@@ -183,7 +204,7 @@ class Handler(BaseHTTPRequestHandler):
             case ["metrics"]:
                 self._json(200, {"images_seen": [100, 200], "series": {"loss_g": [0.7, None]}})
             case ["checkpoints"]:
-                self._page([{"id": f"ckpt_{i}", "images_seen": 100 * i} for i in (3, 2, 1)], query)
+                self._page([self._checkpoint(f"ckpt_{i}", 100 * i) for i in (3, 2, 1)], query)
             case ["checkpoints", _, "generator.safetensors"]:
                 self._bytes(200, b"weights" * 1000)
             case ["samples.png"]:
@@ -194,15 +215,21 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 self._problem(404, "Not Found", "no such path")
 
-    def _create(self, query: dict[str, str], body: Any) -> None:
+    def _checkpoint(self, checkpoint_id: str, images_seen: int) -> dict[str, Any]:
+        return {"id": checkpoint_id, "images_seen": images_seen, "pinned": checkpoint_id in self.fake.pinned}
+
+    def _submit(self, query: dict[str, str], body: Any) -> None:
         if body.get("batch_size") == 1:
             errors = [{"pointer": "/batch_size", "detail": "must be at least 2"}]
             return self._problem(422, "Unprocessable Content", "/batch_size: must be at least 2", errors=errors)
         if query.get("dry_run"):
             return self._json(200, {"spec": body, "parameters": {"generator": 7}, "warnings": ["slow"]})
+        return self._create(body)
+
+    def _create(self, body: Any, **changes: Any) -> None:
         key = self.headers["Idempotency-Key"]
         if key not in self.fake.first_answers:
-            job_id = self.fake.add_job("queued")
+            job_id = self.fake.add_job("queued", **changes)
             self.fake.first_answers[key] = (body, job_id)
         first_body, job_id = self.fake.first_answers[key]
         if first_body != body:

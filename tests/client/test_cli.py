@@ -87,10 +87,65 @@ def test_refused_spec_lists_its_errors(command: Saddle) -> None:
     assert result.stderr == "422 Unprocessable Content\n  /batch_size: must be at least 2\n"
 
 
+# Forking
+
+
+def test_fork_prints_the_new_id_alone_and_changes_nothing_by_itself(command: Saddle, saddle: Any) -> None:
+    result = command("fork", saddle.add_job())
+    assert (result.exit_code, result.stdout) == (0, "job_0001\n")
+    assert saddle.requests[-1].path == "/v1/jobs/job_0000/fork"
+    assert saddle.requests[-1].body == {"checkpoint": "latest", "spec": {}}
+
+
+def test_fork_lays_flags_over_the_file_and_settings_over_both(command: Saddle, saddle: Any, tmp_path: Path) -> None:
+    file = tmp_path / "changes.yaml"
+    file.write_text("seed: 1\nguard: {kind: off}\nbudget: {images: 10}\n")
+    result = command(
+        *("fork", saddle.add_job(), str(file), "--checkpoint", "best", "--name", "gentler", "--images", "20"),
+        *("--seconds", "60", "--seed", "2", "--set", "seed=3", "--set", "generator_optimizer.lr=0.0005"),
+        *("--idempotency-key", "mine"),
+    )
+    assert result.exit_code == 0, result.output
+    assert saddle.requests[-1].body == {
+        "checkpoint": "best",
+        "spec": {
+            "seed": 3,
+            "guard": {"kind": "off"},
+            "budget": {"images": 20, "seconds": 60.0},
+            "name": "gentler",
+            "generator_optimizer": {"lr": 0.0005},
+        },
+    }
+    assert saddle.requests[-1].headers["Idempotency-Key"] == "mine"
+
+
+def test_fork_as_json_is_the_new_job(command: Saddle, saddle: Any) -> None:
+    told = json.loads(command("fork", saddle.add_job(), "--json").stdout)
+    assert told["id"] == "job_0001"
+    assert told["forked_from"] == {"job": "job_0000", "checkpoint": "ckpt_1"}
+
+
+def test_fork_can_watch_the_new_job(command: Saddle, saddle: Any) -> None:
+    parent, fork = saddle.add_job(), saddle.add_run("diverged")
+    saddle.first_answers["mine"] = ({"checkpoint": "latest", "spec": {}}, fork)
+    result = command("fork", parent, "--idempotency-key", "mine", "--watch")
+    assert result.stdout == f"{fork}\n"
+    assert f"{fork} diverged" in result.stderr
+    assert result.exit_code == 1
+
+
+# What is not sent
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["submit", "absent.yaml"], "cannot read the spec in absent.yaml"),
+        (["fork"], "JOB"),
+        (["fork", "job_1", "absent.yaml"], "cannot read the spec in absent.yaml"),
+        (["fork", "job_1", "--preset", "fast"], "--preset"),
+        (["pin", "job_1"], "CHECKPOINT"),
+        (["pin", "job_1", ".."], "is no id"),
         (["submit", "--set", "batch_size"], "key.path=value"),
         (["submit", "--seconds", "nan"], "cannot be sent"),
         (["submit", "--idempotency-key", "schlüssel"], "cannot be sent"),
@@ -127,7 +182,40 @@ def test_submit_can_watch(command: Saddle, saddle: Any) -> None:
     assert result.exit_code == 0
 
 
-def test_interrupted_watch_tells_that_the_job_goes_on(
+def test_a_paused_job_is_watched_until_it_has_gone_on_to_its_end(command: Saddle, saddle: Any) -> None:
+    job_id = saddle.add_job("succeeded")
+    paused = {"code": "paused", "message": "paused by the client"}
+    saddle.add_event(job_id, "state", 100, status="running", previous="queued", reason=None, attempt=1)
+    saddle.add_event(job_id, "state", 200, status="paused", previous="pausing", reason=paused, attempt=1)
+    resumed = {"code": "resumed", "message": "resumed by the client"}
+    saddle.add_event(job_id, "state", 200, status="queued", previous="paused", reason=resumed, attempt=1)
+    saddle.add_event(job_id, "state", 900, status="succeeded", previous="running", reason=None, attempt=2)
+    saddle.close_after.append(2)  # a pause longer than the connection
+    result = command("watch", job_id)
+    assert "paused, attempt 1 (paused: paused by the client)" in result.stderr
+    assert "queued, attempt 1 (resumed: resumed by the client)" in result.stderr
+    assert f"{job_id} succeeded after" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_a_job_that_was_tried_again_is_watched_past_its_first_end(command: Saddle, saddle: Any) -> None:
+    job_id = saddle.add_run("failed")
+    saddle.jobs[job_id]["status"] = "succeeded"
+    saddle.add_event(job_id, "state", 1000, status="queued", previous="failed", reason=None, attempt=1)
+    saddle.add_event(job_id, "state", 1000, status="succeeded", previous="running", reason=None, attempt=2)
+    result = command("watch", job_id)
+    assert "succeeded, attempt 2" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_the_bar_of_a_paused_job_says_so(client: Client, saddle: Any) -> None:
+    view = progress.View(client.job(saddle.add_job("paused")))
+    out = io.StringIO()
+    Console(file=out, force_terminal=True, width=80).print(view)
+    assert "paused" in out.getvalue()
+
+
+def test_interrupted_watch_tells_that_the_job_is_left_as_it_is(
     command: Saddle, saddle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
@@ -136,7 +224,7 @@ def test_interrupted_watch_tells_that_the_job_goes_on(
     monkeypatch.setattr(progress, "watch", interrupted)
     result = command("watch", saddle.add_run())
     assert result.exit_code == 130
-    assert "goes on" in result.stderr
+    assert result.stderr.startswith("only the watching has ended: `saddle watch job_0000` returns to it")
 
 
 def watched(client: Client, job_id: str, *, terminal: bool) -> str:
@@ -241,10 +329,31 @@ def test_cancel_and_delete(command: Saddle, saddle: Any) -> None:
     assert ended not in saddle.jobs
 
 
-def test_cancel_of_an_ended_job_is_refused(command: Saddle, saddle: Any) -> None:
-    result = command("cancel", saddle.add_job("failed"))
+def test_pause_resume_and_retry_tell_the_new_state(command: Saddle, saddle: Any) -> None:
+    for name, before, after in (
+        ("pause", "running", "pausing"),
+        ("resume", "paused", "queued"),
+        ("retry", "failed", "queued"),
+    ):
+        job_id = saddle.add_job(before)
+        assert command(name, job_id).stdout == f"{job_id} {after}\n"
+        assert saddle.jobs[job_id]["status"] == after
+
+
+@pytest.mark.parametrize("name", ["cancel", "pause", "resume", "retry"])
+def test_what_the_state_does_not_allow_is_refused(command: Saddle, saddle: Any, name: str) -> None:
+    result = command(name, saddle.add_job("succeeded"))
     assert result.exit_code == 3
-    assert "409 Conflict: job_0000 has ended" in result.stderr
+    assert result.stdout == ""
+    assert "409 Conflict: job_0000 is succeeded" in result.stderr
+
+
+def test_pin_and_unpin_a_checkpoint(command: Saddle, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    assert command("pin", job_id, "ckpt_2").stdout == "ckpt_2 pinned\n"
+    assert saddle.pinned == {"ckpt_2"}
+    assert command("unpin", job_id, "ckpt_2").stdout == "ckpt_2 unpinned\n"
+    assert saddle.pinned == set()
 
 
 @pytest.mark.parametrize(
@@ -270,7 +379,7 @@ def test_sample_into_no_folder_is_told(command: Saddle, saddle: Any, tmp_path: P
 
 
 def test_unknown_job_is_told(command: Saddle) -> None:
-    for name in ("show", "watch", "cancel", "delete", "logs"):
+    for name in ("show", "watch", "cancel", "delete", "logs", "pause", "resume", "retry", "fork"):
         result = command(name, "job_9")
         assert result.exit_code == 3
         assert result.stderr == "404 Not Found: no job job_9\n"

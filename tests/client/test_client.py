@@ -71,6 +71,67 @@ def test_cancel_is_sent_once(client: Client, saddle: Any) -> None:
     assert len(saddle.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [("pause", "running", "pausing"), ("resume", "paused", "queued"), ("retry", "diverged", "queued")],
+)
+def test_an_order_is_sent_once_and_answers_with_the_job(
+    client: Client, saddle: Any, verb: str, before: str, after: str
+) -> None:
+    job_id = saddle.add_job(before)
+    give = getattr(client, f"{verb}_job")
+    assert give(job_id).status == after
+    with pytest.raises(ApiError, match=f"409 Conflict: {job_id} is {after}"):
+        give(job_id)
+    saddle.answer_next(0)
+    with pytest.raises(Unreachable, match="did not answer"):
+        give(job_id)
+    assert [request.path for request in saddle.requests] == [f"/v1/jobs/{job_id}/{verb}"] * 3
+
+
+def test_fork_sends_the_changes_and_tells_where_it_comes_from(client: Client, saddle: Any) -> None:
+    parent = saddle.add_job("succeeded")
+    fork = client.fork_job(parent, {"seed": 1}, checkpoint="best")
+    assert fork.id != parent
+    assert fork.forked_from is not None
+    assert (fork.forked_from.job, fork.forked_from.checkpoint) == (parent, "ckpt_1")
+    assert saddle.requests[-1].path == f"/v1/jobs/{parent}/fork"
+    assert saddle.requests[-1].body == {"checkpoint": "best", "spec": {"seed": 1}}
+
+
+def test_fork_cut_before_its_answer_is_repeated_under_the_same_key(client: Client, saddle: Any) -> None:
+    parent = saddle.add_job("succeeded")
+    saddle.answer_next(0)
+    saddle.answer_next(409, b"{}", **{"Retry-After": "1"})
+    fork = client.fork_job(parent, {})
+    assert list(saddle.jobs) == [parent, fork.id]
+    assert len({request.headers["Idempotency-Key"] for request in saddle.requests}) == 1
+    assert client.fork_job(parent, {}).id != fork.id
+
+
+def test_given_idempotency_key_finds_the_first_fork_again(client: Client, saddle: Any) -> None:
+    parent = saddle.add_job("succeeded")
+    first = client.fork_job(parent, {}, idempotency_key="mine")
+    assert client.fork_job(parent, {}, idempotency_key="mine").id == first.id
+    with pytest.raises(ApiError, match="another body"):
+        client.fork_job(parent, {}, checkpoint="best", idempotency_key="mine")
+
+
+def test_fork_without_a_checkpoint_is_refused_at_once(client: Client, saddle: Any, waits: list[float]) -> None:
+    saddle.answer_next(409, b'{"title": "Conflict", "detail": "job job_0000 has no latest checkpoint yet"}')
+    with pytest.raises(ApiError, match="no latest checkpoint"):
+        client.fork_job(saddle.add_job(), {})
+    assert waits == []
+
+
+def test_answers_of_an_older_service_have_no_origin_and_no_pins(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    del saddle.jobs[job_id]["forked_from"]
+    assert client.job(job_id).forked_from is None
+    saddle.answer_next(200, b'{"data": [{"id": "ckpt_1", "images_seen": 1}], "has_more": false, "next": null}')
+    assert [checkpoint.pinned for checkpoint in client.checkpoints(job_id)] == [False]
+
+
 def test_refused_fields_are_listed_with_their_pointers(client: Client) -> None:
     with pytest.raises(ApiError) as caught:
         client.create_job({"batch_size": 1})
@@ -152,6 +213,17 @@ def test_checkpoints_are_listed(client: Client, saddle: Any) -> None:
         ("ckpt_2", 200),
         ("ckpt_1", 100),
     ]
+
+
+def test_pins_are_set_and_taken_off_again_also_after_a_cut(client: Client, saddle: Any) -> None:
+    job_id = saddle.add_job()
+    saddle.answer_next(0)
+    assert client.pin_checkpoint(job_id, "ckpt_2").pinned
+    assert [checkpoint.id for checkpoint in client.checkpoints(job_id) if checkpoint.pinned] == ["ckpt_2"]
+    assert not client.unpin_checkpoint(job_id, "ckpt_2").pinned
+    path = f"/v1/jobs/{job_id}/checkpoints/ckpt_2/pin"
+    sent = [(request.method, request.path) for request in saddle.requests if request.path == path]
+    assert sent == [("PUT", path), ("PUT", path), ("DELETE", path)]
 
 
 def test_downloaded_generator_is_whole(client: Client, saddle: Any, tmp_path: Path) -> None:

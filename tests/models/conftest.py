@@ -52,10 +52,10 @@ def noise_garments() -> data.ImageData:
 
 @pytest.fixture(scope="session")
 def events(digits: data.ImageData) -> Callable[..., list[training.Event]]:
-    """All events of a run on the digits."""
+    """All events of a run, on the digits where no other dataset is given."""
 
     def run(spec: TrainingSpec, **how: Any) -> list[training.Event]:
-        return list(training.train(spec, dataset=digits, device=CPU, **how))
+        return list(training.train(spec, **({"dataset": digits, "device": CPU} | how)))
 
     return run
 

@@ -9,9 +9,9 @@ import torch
 
 from models import checkpoint, training
 from models.spec import TrainingSpec
+from tests.models.runs import Run, comparable, content, resumed
 
 Make = Callable[..., TrainingSpec]
-Run = Callable[..., list[training.Event]]
 
 # 1,797 images in batches of 32: the first epoch ends within the 57th step, at 1,797 of 1,824 images seen.
 LONG: dict[str, Any] = {
@@ -31,55 +31,14 @@ CASES = {
 }
 
 
-def comparable(run: list[training.Event]) -> list[object]:
-    """Events without their times, tensors as bytes."""
-    found: list[object] = []
-    for event in run:
-        match event:
-            case training.Tick():
-                found.append((event.images_seen, event.values | {"images_per_second": None}))
-            case training.CheckpointDue():
-                position = event.state.position.model_copy(update={"training_seconds": 0.0})
-                found.append((position, content(event.state)))
-            case _:
-                found.append(event)
-    return found
-
-
-def content(state: training.State) -> dict[str, bytes]:
-    return {
-        f"{part}/{name}": tensor.contiguous().numpy().tobytes()
-        for part, tensors in state.parts().items()
-        for name, tensor in tensors.items()
-    }
-
-
-def stopped_at(events: Run, spec: TrainingSpec, *, step: int, resume: checkpoint.Checkpoint | None) -> list[Any]:
-    """A run of so many steps."""
-    asked = iter(range(1, 10**6))
-    return events(spec, resume=resume, stop=lambda: next(asked) >= step)
-
-
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("steps", [(1,), (2, 4), (13, 20, 1, 24)], ids=str)
+@pytest.mark.parametrize("attempts", [(1,), (2, 4), (13, 20, 1, 24)], ids=str)
 def test_a_resumed_run_yields_what_the_uninterrupted_one_does(
-    tiny: Make, events: Run, tmp_path: Path, case: str, steps: tuple[int, ...]
+    tiny: Make, events: Run, tmp_path: Path, case: str, attempts: tuple[int, ...]
 ) -> None:
     spec = tiny(**(LONG | CASES[case]))
-    whole = comparable(events(spec))
-    pieces: list[object] = []
-    resume = None
-    for number, step in enumerate(steps):
-        run = stopped_at(events, spec, step=step, resume=resume)
-        assert run[-1].reason == "stopped"
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        checkpoint.write(folder, run[-2].state)
-        resume = checkpoint.read(folder)
-        planned = run[-2].images_seen % spec.checkpoint.every_images < spec.batch_size * spec.discriminator_steps
-        pieces += comparable(run[: -1 if planned and run[-2].images_seen >= 600 else -2])
-    pieces += comparable(events(spec, resume=resume))
-    assert pieces == whole
+    whole = events(spec)
+    assert comparable(resumed(events, spec, attempts=attempts, folder=tmp_path)) == comparable(whole)
 
 
 def test_two_runs_of_a_spec_are_equal_and_another_seed_is_not(tiny: Make, events: Run) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
-from store import checkpoints, jobs
+from store import checkpoints, jobs, runs, states
 from store.errors import LeaseLost, NotFound
-from tests.store.test_jobs import claim, create, get
+from tests.store.rows import claim, create, get
 
 
 def add(
@@ -65,7 +65,7 @@ def test_a_stale_attempt_registers_no_checkpoint(db):
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        jobs.give_back(session, job_id=job_id, attempt=1, reason=jobs.Reason("worker_stopped", "restart"))
+        runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("worker_stopped", "restart"))
     assert claim(db, job_id)
     with pytest.raises(LeaseLost):
         add(db, job_id, 10, attempt=1)
@@ -78,3 +78,49 @@ def test_another_jobs_checkpoint_is_not_there(db):
     theirs = add(db, other, 10)
     with db.read() as session, pytest.raises(NotFound):
         checkpoints.get(session, job_id=job_id, checkpoint_id=theirs)
+
+
+def test_a_pinned_checkpoint_stays_until_it_is_let_go(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    made = [add(db, job_id, images) for images in (10, 20, 30, 40)]
+
+    def pin(pinned: bool) -> None:
+        with db.write() as session:
+            checkpoints.pin(session, job_id=job_id, checkpoint_id=made[0], pinned=pinned)
+
+    def kept() -> list[str]:
+        with db.write() as session:
+            checkpoints.prune(session, job_id=job_id, attempt=1)
+            return [row.id for row in checkpoints.newest_first(session, job_id=job_id)]
+
+    pin(True)
+    assert kept() == [made[3], made[2], made[0]]
+    pin(False)
+    assert kept() == [made[3], made[2]]
+
+
+def test_where_space_is_short_one_checkpoint_less_the_best_and_the_pinned_are_kept(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    made = [add(db, job_id, images, fid=fid) for images, fid in ((10, 9.0), (20, 5.0), (30, 7.0), (40, 8.0))]
+    with db.write() as session:
+        checkpoints.pin(session, job_id=job_id, checkpoint_id=made[0], pinned=True)
+        dropped = checkpoints.prune(session, job_id=job_id, attempt=1, keep_latest=1)
+    assert dropped == [f"jobs/{job_id}/checkpoints/30"]
+
+
+def test_a_fork_begins_with_its_parents_checkpoint(db):
+    parent, job_id = create(db), create(db)
+    assert claim(db, parent)
+    add(db, parent, 10, fid=3.0)
+    new = checkpoints.NewCheckpoint(
+        images_seen=10, seconds_trained=0, path=f"jobs/{job_id}/checkpoints/10", size_bytes=10, quality={"fid": 3.0}
+    )
+    with db.write() as session:
+        job = jobs.get(session, job_id=job_id, tenant="default")
+        row = checkpoints.adopt(session, job=job, new=new)
+    job = get(db, job_id)
+    assert (job.latest_checkpoint, job.best_checkpoint, job.images_seen) == (row.id, row.id, 10)
+    assert (job.status, job.attempt, row.attempt) == ("queued", 0, checkpoints.ADOPTED)
+    assert claim(db, job_id)

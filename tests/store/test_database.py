@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import OperationalError
 
-from store import database, events, jobs
+from store import database, events, runs
 from store.database import MIGRATIONS, Database
-from tests.store.test_jobs import claim, create
+from tests.store.rows import claim, create
 
 
 def config(url: str) -> alembic.config.Config:
@@ -39,7 +39,7 @@ def test_concurrent_writers_wait_for_each_other(db):
         for number in range(25):
             with db.write() as session:
                 images = 1000 * worker + number
-                jobs.record_tick(
+                runs.record_tick(
                     session, job_id=job_id, attempt=1, images_seen=images, seconds_trained=0, values={"loss_g": 0}
                 )
 

@@ -4,7 +4,7 @@ import pytest
 
 from store import idempotency, jobs
 from store.errors import IdempotencyMismatch
-from tests.store.test_jobs import new_job
+from tests.store.rows import new_job
 
 
 def post(db, *, key: str = "k", fingerprint: str = "f", tenant: str = "default") -> str:

@@ -68,6 +68,8 @@ def submit(db: Database) -> Callable[[dict[str, Any]], str]:
             seconds_total=spec.budget.seconds,
             keep_latest=spec.checkpoint.keep_latest,
             keep_best=spec.checkpoint.keep_best,
+            max_attempts=spec.max_attempts,
+            max_seconds=spec.max_seconds,
         )
         with db.write() as session:
             return jobs.create(session, new=new).id

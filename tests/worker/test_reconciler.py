@@ -1,6 +1,6 @@
 from redis import Redis
 
-from store import jobs
+from store import runs
 from store.queue import Queue
 from tests.worker.conftest import TINY
 from worker.reconciler import reconcile
@@ -8,7 +8,7 @@ from worker.reconciler import reconcile
 
 def claim(db, job_id: str, *, lease_seconds: float) -> None:
     with db.write() as session:
-        assert jobs.claim(session, job_id=job_id, owner="test", lease_seconds=lease_seconds)
+        assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=lease_seconds)
 
 
 def test_a_lost_hint_is_sent_again(db, broker, settings, submit):

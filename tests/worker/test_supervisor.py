@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from models import checkpoint
-from store import checkpoints, events, jobs
+from store import checkpoints, events, jobs, runs, states
 from store.artifacts import Artifacts
 from tests.worker.conftest import LONG, TINY
 from worker.supervisor import Supervisor
@@ -141,15 +141,14 @@ def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, s
     with in_background(supervise, job_id):
         wait_for(trained_past(job_of, job_id, 0))
         with db.write() as session:
-            jobs.crash(
+            runs.crash(
                 session,
                 job_id=job_id,
                 attempt=1,
-                reason=jobs.Reason("worker_lost", "frozen"),
-                max_crashes=5,
+                reason=states.Reason("worker_lost", "frozen"),
                 backoff_seconds=0,
             )
-            assert jobs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
+            assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
     assert trainers() == []
     job = job_of(job_id)
     assert (job.status, job.attempt, job.lease_owner) == ("running", 2, "other")
@@ -174,14 +173,14 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
     # The second job gets the first one's checkpoints, of which the newest is damaged.
     artifacts = Artifacts(settings.artifacts_dir)
     with db.write() as session:
-        assert jobs.claim(session, job_id=again, owner="test", lease_seconds=60)
+        assert runs.claim(session, job_id=again, owner="test", lease_seconds=60)
         for row in reversed(checkpoints.newest_first(session, job_id=job_id)):
             new = checkpoints.NewCheckpoint(
                 images_seen=row.images_seen, seconds_trained=1.0, path=row.path, size_bytes=1, quality=None
             )
             checkpoints.add(session, job_id=again, attempt=1, new=new)
         damaged = artifacts.path(row.path) / "training.safetensors"
-        jobs.give_back(session, job_id=again, attempt=1, reason=jobs.Reason("worker_stopped", "test"))
+        runs.give_back(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
@@ -202,3 +201,43 @@ def test_nothing_happens_for_a_hint_that_comes_twice(supervise, submit, job_of):
     supervise(job_id)
     supervise(job_id)
     assert job_of(job_id).attempt == 1
+
+
+def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
+    db, settings, supervise, submit, job_of, wait_for
+):
+    spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
+    undisturbed, paused = submit(spec), submit(spec)
+    supervise(undisturbed)
+    with in_background(supervise, paused):
+        wait_for(trained_past(job_of, paused, 2_000))
+        with db.write() as session:
+            assert jobs.pause(session, job_id=paused, tenant="default").status == "pausing"
+    job = job_of(paused)
+    assert (job.status, job.crashes, job.reason_code) == ("paused", 0, "paused")
+    assert newest_state(db, settings, paused).position.images_seen == job.images_seen < 64_000
+    supervise(paused)
+    assert job_of(paused).attempt == 1, "a hint does not wake a paused job"
+    with db.write() as session:
+        jobs.resume(session, job_id=paused, tenant="default")
+    supervise(paused)
+    assert job_of(paused).status == "succeeded"
+    assert series(db, paused) == series(db, undisturbed)
+    ours, theirs = newest_state(db, settings, paused).parts(), newest_state(db, settings, undisturbed).parts()
+    assert all(tensor.equal(theirs[part][name]) for part, tensors in ours.items() for name, tensor in tensors.items())
+
+
+def test_a_job_that_has_run_for_its_time_fails_with_its_last_step_saved(db, settings, supervise, submit, job_of):
+    job_id = submit(LONG | {"max_seconds": 6})
+    supervise(job_id)
+    job = job_of(job_id)
+    assert (job.status, job.reason_code, job.crashes) == ("failed", "max_seconds", 0)
+    assert 6 <= job.seconds_run < 20
+    assert newest_state(db, settings, job_id).position.images_seen == job.images_seen > 0
+
+
+def test_a_trainer_that_is_asked_before_it_can_hear_costs_no_crash(supervise, submit, job_of):
+    job_id = submit(LONG)
+    supervise(job_id, shutting_down=lambda: True)
+    job = job_of(job_id)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "worker_stopped")

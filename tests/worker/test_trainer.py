@@ -5,7 +5,7 @@ import torch
 
 from models import training
 from models.data.errors import DatasetMissing
-from store import jobs
+from store import runs, states
 from store.errors import LeaseLost
 from tests.worker.conftest import TINY
 from worker import exits
@@ -16,7 +16,7 @@ from worker.trainer import Trainer
 def trainer(db, settings, submit):
     job_id = submit(TINY)
     with db.write() as session:
-        job = jobs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+        job = runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
     return Trainer(job=job, settings=settings, db=db, stop=lambda: False)
 
 
@@ -51,15 +51,15 @@ def test_an_unknown_error_is_left_to_the_supervisor(trainer, monkeypatch):
         trainer.run_guarded()
 
 
-def test_a_full_disk_keeps_the_last_checkpoint_and_tries_again_later(trainer, job_of):
+def test_a_full_disk_keeps_the_last_checkpoint_and_pauses_the_job(trainer, job_of):
     trainer.settings = trainer.settings.model_copy(update={"min_free_bytes": 2**62})
     assert trainer.run_guarded() == exits.DONE
     job = job_of(trainer.job.id)
-    assert (job.status, job.reason_code) == ("queued", "storage_full")
+    assert (job.status, job.reason_code) == ("paused", "storage_full")
 
 
 def test_a_stale_attempt_stops_at_its_first_write(trainer, db):
     with db.write() as session:
-        jobs.give_back(session, job_id=trainer.job.id, attempt=1, reason=jobs.Reason("worker_stopped", "test"))
+        runs.give_back(session, job_id=trainer.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
     with pytest.raises(LeaseLost):
         trainer.run_guarded()

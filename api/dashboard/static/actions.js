@@ -1,4 +1,5 @@
-// Buttons that change something: each asks first, in a <dialog>, then sends and shows what came of it.
+// Buttons that change something: each sends, and shows what came of it. One that would lose something asks first, in a
+// <dialog>.
 
 import { refresh } from "./refresh.js";
 
@@ -7,6 +8,8 @@ export function install(fault) {
   document.addEventListener("click", (click) => {
     const button = click.target.closest("[data-asks]");
     if (button) document.getElementById(button.dataset.asks).showModal();
+    const order = click.target.closest("button[data-url]");
+    if (order) send(order.dataset, fault);
   });
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.addEventListener("close", () => {
@@ -16,7 +19,11 @@ export function install(fault) {
   }
 }
 
+let sending = false; // a second click means the first
+
 async function send({ method, url, then }, fault) {
+  if (sending) return;
+  sending = true;
   fault.hidden = true;
   try {
     const answer = await fetch(url, { method });
@@ -26,5 +33,7 @@ async function send({ method, url, then }, fault) {
   } catch (error) {
     fault.textContent = error.message;
     fault.hidden = false;
+  } finally {
+    sending = false;
   }
 }

@@ -17,6 +17,7 @@ const address = `/v1/jobs/${page.job_id}`;
 const series = new Series();
 const curves = new Curves(document.getElementById("curves"), { series, evaluations: page.evaluations });
 const samples = new Samples(document.getElementById("samples"));
+const head = document.getElementById("head");
 const live = document.getElementById("live");
 const stream = new Stream(`${address}/events`, { after: page.last_event_id, onEvent: take, onState: showState });
 let refreshing = null;
@@ -71,11 +72,18 @@ function showState(state) {
   live.textContent = { live: "live", reconnecting: "reconnecting…", ended: "" }[state];
 }
 
+// A job that has ended may be tried again. A page from before its end, which comes late, does not say so.
+function follow() {
+  const { status, lastEvent } = head.dataset;
+  if (!stream.following && !ENDED.has(status) && Number(lastEvent) > stream.last) stream.open();
+}
+
 async function begin() {
   install(document.getElementById("fault"));
   if ("ready" in document.getElementById("samples").dataset) samples.load();
   await loadSeries();
   if (!page.ended) stream.open();
+  document.addEventListener("refreshed", follow);
   keepFresh(() => IDLE_MS);
 }
 

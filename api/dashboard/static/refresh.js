@@ -1,4 +1,4 @@
-// Fetches this very page again and brings its live regions ([data-live]) up to date.
+// Fetches this very page again and brings its live regions ([data-live]) up to date; then the document hears "refreshed".
 
 import { morph } from "./morph.js";
 
@@ -14,6 +14,7 @@ export async function refresh() {
     const wanted = fresh.getElementById(region.id);
     if (wanted) morph(region, wanted);
   }
+  document.dispatchEvent(new Event("refreshed"));
 }
 
 // Refreshes again and again; `pause` says for how many milliseconds to wait. A hidden page rests.

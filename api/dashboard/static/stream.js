@@ -12,11 +12,24 @@ export class Stream {
   constructor(url, { after, onEvent, onState }) {
     this.url = url;
     this.last = after;
+    this.following = false;
     this.onEvent = onEvent;
     this.onState = onState;
   }
 
+  // Also again, after a close.
   open() {
+    this.following = true;
+    this.#connect();
+  }
+
+  close() {
+    this.following = false;
+    this.#source?.close();
+  }
+
+  #connect() {
+    this.#source?.close();
     this.#source = new EventSource(`${this.url}?after=${this.last}`);
     this.#source.onopen = () => {
       this.#pause = FIRST_PAUSE_MS;
@@ -24,16 +37,12 @@ export class Stream {
     };
     // The browser would connect again by itself, but with this address and so from its old place.
     this.#source.onerror = () => {
-      this.close();
+      this.#source.close();
       this.onState("reconnecting");
-      setTimeout(() => this.open(), this.#pause);
+      setTimeout(() => this.following && this.#connect(), this.#pause);
       this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
     };
     for (const type of TYPES) this.#source.addEventListener(type, (message) => this.#take(message));
-  }
-
-  close() {
-    this.#source?.close();
   }
 
   #take(message) {

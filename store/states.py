@@ -1,0 +1,76 @@
+"""States: what a job can become of what it is. Nothing else assigns a status."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from store import database, events, tables
+from store.errors import Conflict
+
+QUEUED, RUNNING, PAUSING, PAUSED, CANCELLING = "queued", "running", "pausing", "paused", "cancelling"
+SUCCEEDED, DIVERGED, FAILED, CANCELLED = "succeeded", "diverged", "failed", "cancelled"
+
+TRANSITIONS: dict[str, frozenset[str]] = {
+    QUEUED: frozenset({RUNNING, PAUSING, CANCELLING}),
+    RUNNING: frozenset({QUEUED, PAUSING, CANCELLING, SUCCEEDED, DIVERGED, FAILED}),
+    PAUSING: frozenset({PAUSED, CANCELLING, SUCCEEDED, DIVERGED, FAILED}),
+    PAUSED: frozenset({QUEUED, CANCELLING}),
+    CANCELLING: frozenset({CANCELLED}),
+    SUCCEEDED: frozenset(),
+    DIVERGED: frozenset({QUEUED}),
+    FAILED: frozenset({QUEUED}),
+    CANCELLED: frozenset(),
+}
+STATUSES = tuple(TRANSITIONS)
+ENDED = frozenset({SUCCEEDED, DIVERGED, FAILED, CANCELLED})
+"""Nothing happens any more, unless a client has a job of which the training or the system failed tried again."""
+HELD = frozenset({RUNNING, PAUSING, CANCELLING})
+"""The states in which a runner may hold the job."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    code: str
+    message: str
+
+
+CANCELLED_BY_CLIENT = Reason("cancelled", "cancelled by the client")
+PAUSED_BY_CLIENT = Reason("paused", "paused by the client")
+
+
+def move(session: Session, *, job: tables.Job, status: str, reason: Reason | None) -> None:
+    """Raises Conflict where the state does not allow it."""
+    if status not in TRANSITIONS[job.status]:
+        raise Conflict(f"job {job.id} is {job.status}: it cannot become {status}")
+    at = now(session)
+    previous, job.status = job.status, status
+    job.reason_code, job.reason_message = (reason.code, reason.message) if reason else (None, None)
+    if status not in HELD:
+        job.seconds_run += at - (job.held_since or at)
+        job.lease_owner = job.lease_until = job.held_since = None
+    job.ended_at = at if status in ENDED else None
+    session.flush()
+    tell(session, job=job, previous=previous)
+
+
+def enqueue(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: float = 0) -> None:
+    """Back into the queue, to be claimed after a wait; the workers are hinted at what may be claimed at once."""
+    job.available_at = now(session) + wait_seconds
+    move(session, job=job, status=QUEUED, reason=reason)
+    if wait_seconds == 0:
+        database.outbox(session).hints.append(job.id)
+
+
+def tell(session: Session, *, job: tables.Job, previous: str | None) -> None:
+    reason = {"code": job.reason_code, "message": job.reason_message} if job.reason_code else None
+    data = {"status": job.status, "previous": previous, "reason": reason, "attempt": job.attempt}
+    events.append(session, job_id=job.id, kind="state", data=data)
+
+
+def held_by(attempt: int) -> ColumnElement[bool]:
+    return (tables.Job.attempt == attempt) & tables.Job.status.in_(HELD)
+
+
+def now(session: Session) -> float:
+    return session.execute(select(database.now())).scalar_one()

@@ -1,0 +1,7 @@
+"""How much of the suite is run: small counts with the other tests, or the full ones of the reliability promises."""
+
+import os
+
+FULL = os.environ.get("FAULTS") == "full"
+SETUPS = ("SQLite", "PostgreSQL")
+"""The service's databases, each beside Redis."""

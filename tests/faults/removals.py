@@ -1,0 +1,180 @@
+"""`python -m tests.faults.removals`: takes one guard at a time out of a copy of the source; says which tests miss it.
+
+A guard whose removal no test notices might as well not be there: the exit status is 1.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.process import ROOT
+
+COPIED = ("alembic", "api", "client", "embedded", "models", "store", "tests", "worker", "alembic.ini", "pyproject.toml")
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[| |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Removal:
+    guard: str
+    file: str
+    source: str
+    """What is taken out; once in the file."""
+    instead: str
+    tests: tuple[str, ...]
+    """Where it should be missed."""
+
+
+REMOVALS = (
+    Removal(
+        "a write names the attempt that holds the job",
+        "store/runs.py",
+        "tables.Job.id == job_id, states.held_by(attempt)",
+        "tables.Job.id == job_id, tables.Job.status.in_(states.HELD)",
+        ("tests/store/test_runs.py", "tests/faults/test_02_one_runner.py"),
+    ),
+    Removal(
+        "a claim takes queued jobs only",
+        "store/runs.py",
+        "tables.Job.id == job_id, tables.Job.status == states.QUEUED, tables",
+        "tables.Job.id == job_id, tables",
+        ("tests/store/test_runs.py", "tests/faults/test_02_one_runner.py"),
+    ),
+    Removal(
+        "a runner that cannot renew ends itself",
+        "worker/lease.py",
+        'raise LeaseLost("the database has been away for as long as the lease")',
+        "return",
+        ("tests/worker/test_lease.py",),
+    ),
+    Removal(
+        "the reconciler frees lost jobs",
+        "worker/reconciler.py",
+        "lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds)",
+        "lost: list = []",
+        ("tests/worker/test_reconciler.py", "tests/faults/test_03_dead_worker.py"),
+    ),
+    Removal(
+        "the reconciler repeats hints",
+        "worker/reconciler.py",
+        "for job_id in waiting[: max(missing, 0)]:",
+        "for job_id in []:",
+        ("tests/worker/test_reconciler.py", "tests/faults/test_01_accepted_job.py"),
+    ),
+    Removal(
+        "files are synced before their folder has its name",
+        "store/artifacts.py",
+        """            for file in temporary.iterdir():
+                _sync(file)
+            _sync(temporary)
+            temporary.rename(final)
+""",
+        """            temporary.rename(final)
+            for file in final.iterdir():
+                _sync(file)
+            _sync(final)
+""",
+        ("tests/store/test_artifacts.py",),
+    ),
+    Removal(
+        "a folder is filled under a temporary name",
+        "store/artifacts.py",
+        'temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")',
+        "temporary = final",
+        ("tests/store/test_artifacts.py", "tests/faults/test_07_checkpoints.py"),
+    ),
+    Removal(
+        "a checkpoint's files are checked against its manifest",
+        "models/checkpoint.py",
+        "if name not in manifest.files or hashlib.sha256(content).hexdigest() != manifest.files[name].sha256:",
+        "if name not in manifest.files:",
+        ("tests/models/test_checkpoint.py", "tests/faults/test_07_checkpoints.py"),
+    ),
+    Removal(
+        "nothing that is not finite is saved",
+        "models/guard.py",
+        'suspects["the state"] = game.tensors()',
+        "pass",
+        ("tests/models/test_guard.py", "tests/faults/test_10_finite.py"),
+    ),
+    Removal(
+        "a crash is charged",
+        "store/runs.py",
+        "job.crashes += 1",
+        "pass",
+        ("tests/store/test_runs.py", "tests/faults/test_05_crash_loop.py"),
+    ),
+    Removal(
+        "a cancel wins over a success",
+        "store/runs.py",
+        """    if job.status == states.CANCELLING:
+        status, reason = states.CANCELLED, states.CANCELLED_BY_CLIENT
+    states.move""",
+        """    job.status = states.RUNNING
+    states.move""",
+        ("tests/store/test_states.py", "tests/store/test_runs.py"),
+    ),
+    Removal(
+        "a trainer dies with its supervisor",
+        "worker/trainer.py",
+        "    die_with_parent(parent_pid)\n",
+        "",
+        ("tests/faults/test_03_dead_worker.py",),
+    ),
+    Removal(
+        "the second POST with a key waits for the first one's answer",
+        "store/idempotency.py",
+        "if taken is not None:",
+        "if True:",
+        ("tests/store/test_idempotency.py", "tests/faults/test_14_retried_post.py"),
+    ),
+    Removal(
+        "a viewer that missed something reads the database",
+        "api/events.py",
+        "elif event.id == last + 1:",
+        "elif event.id > last:",
+        ("tests/faults/test_12_metrics.py",),
+    ),
+)
+
+
+def try_out(removal: Removal) -> list[str]:
+    """The tests that fail without the guard; of each file the first."""
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="saddle-removal-") as name:
+        tree = Path(name)
+        for part in COPIED:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, tree / part)
+        file = tree / removal.file
+        text = file.read_text(encoding="utf-8")
+        assert text.count(removal.source) == 1, f"{removal.file} does not hold the guard once: {removal.guard}"
+        file.write_text(text.replace(removal.source, removal.instead), encoding="utf-8")
+        for tests in removal.tests:
+            command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--timeout", "300", tests]
+            run = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+            failed += FAILED.findall(run.stdout)
+    return failed
+
+
+def main(arguments: list[str]) -> int:
+    """With words as arguments: only the guards whose description holds one of them."""
+    unnoticed = 0
+    for removal in REMOVALS:
+        if arguments and not any(word in removal.guard for word in arguments):
+            continue
+        failed = try_out(removal)
+        unnoticed += not failed
+        print(f"without “{removal.guard}” ({removal.file}):", flush=True)
+        print("\n".join(f"  {test}" for test in failed) or "  NO TEST FAILS", flush=True)
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""What a job has saved: the rows of its checkpoints and their folders."""
+
+from pathlib import Path
+
+from models import checkpoint
+from store import checkpoints, database, tables
+from store.artifacts import Artifacts
+from tests.faults.stack import OUTAGE_SECONDS, Stack
+
+
+def rows(stack: Stack, job_id: str) -> list[tables.Checkpoint]:
+    """Newest first."""
+
+    def look() -> list[tables.Checkpoint]:
+        with stack.database.read() as session:
+            return checkpoints.newest_first(session, job_id=job_id)
+
+    return database.retry(look, seconds=OUTAGE_SECONDS)
+
+
+def artifacts(stack: Stack) -> Artifacts:
+    return Artifacts(stack.folder / "artifacts")
+
+
+def folder(stack: Stack, row: tables.Checkpoint) -> Path:
+    return artifacts(stack).path(row.path)
+
+
+def damaged(stack: Stack, job_id: str) -> list[str]:
+    """What is wrong with the checkpoints that have a row: of a job that nobody trains, nothing may be."""
+    problems = []
+    for row in rows(stack, job_id):
+        try:
+            checkpoint.verify(folder(stack, row))
+        except checkpoint.CorruptCheckpoint as error:
+            problems.append(str(error))
+    return problems
+
+
+def digests(stack: Stack, job_id: str) -> dict[str, str]:
+    """The SHA-256 of the newest checkpoint's files."""
+    manifest = checkpoint.verify(folder(stack, rows(stack, job_id)[0]))
+    return {name: file.sha256 for name, file in manifest.files.items()}

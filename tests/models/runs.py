@@ -1,0 +1,56 @@
+"""Runs that are stopped and resumed, and what two runs of a spec have in common."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from models import checkpoint, schedule, training
+from models.spec import TrainingSpec
+
+Run = Callable[..., list[training.Event]]
+
+
+def comparable(run: Sequence[training.Event]) -> list[object]:
+    """Events without their times, tensors as hashes."""
+    found: list[object] = []
+    for event in run:
+        match event:
+            case training.Tick():
+                found.append((event.images_seen, event.values | {"images_per_second": None}))
+            case training.CheckpointDue():
+                position = event.state.position.model_copy(update={"training_seconds": 0.0})
+                found.append((position, content(event.state)))
+            case _:
+                found.append(event)
+    return found
+
+
+def content(state: training.State) -> dict[str, tuple[str, str]]:
+    """The kind and the SHA-256 of every tensor."""
+    return {
+        f"{part}/{name}": (str(tensor.dtype), hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest())
+        for part, tensors in state.parts().items()
+        for name, tensor in tensors.items()
+    }
+
+
+def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder: Path) -> list[training.Event]:
+    """The events of a run whose attempts are stopped after so many steps each, and of its last, which is not.
+
+    Each one ends in a checkpoint on disk, from where the next goes on. What only a stop brings about is left out.
+    """
+    found: list[training.Event] = []
+    resume = None
+    for number, steps in enumerate(attempts):
+        asked = itertools.count(1)
+        *run, due, end = events(spec, resume=resume, stop=lambda asked=asked, steps=steps: next(asked) >= steps)
+        assert end == training.Finished(due.images_seen, "stopped")
+        place = folder / str(number)
+        place.mkdir()
+        checkpoint.write(place, due.state)
+        resume = checkpoint.read(place)
+        before = due.images_seen - spec.batch_size * spec.discriminator_steps
+        planned = schedule.crosses(spec.checkpoint.every_images, before=before, after=due.images_seen)
+        found += [*run, due] if planned else run
+    return found + events(spec, resume=resume)

@@ -1,0 +1,55 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from store import checkpoints, runs
+from store.artifacts import Artifacts
+from tests.worker.conftest import TINY
+from worker.sweeping import sweep
+
+OLD = 2 * 3600.0
+
+
+@pytest.fixture
+def artifacts(settings) -> Artifacts:
+    return Artifacts(settings.artifacts_dir)
+
+
+def folder(artifacts: Artifacts, relative: str, *, age_seconds: float = OLD) -> Path:
+    path = artifacts.path(relative)
+    path.mkdir(parents=True)
+    (path / "manifest.json").write_text("{}")
+    then = time.time() - age_seconds
+    os.utime(path, (then, then))
+    return path
+
+
+def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
+    job_id = submit(TINY)
+    place = f"jobs/{job_id}/checkpoints"
+    known = folder(artifacts, f"{place}/000000000000010-1")
+    orphan = folder(artifacts, f"{place}/000000000000020-1")
+    partial = folder(artifacts, f"{place}/.000000000000030-1.abc.partial")
+    doomed = folder(artifacts, f"{place}/.000000000000005-1.abc.doomed")
+    of_a_deleted_job = folder(artifacts, "jobs/job_0/checkpoints/000000000000010-1")
+    doomed_job = folder(artifacts, "jobs/.job_1.abc.doomed")
+    young = folder(artifacts, f"{place}/000000000000040-1", age_seconds=60)
+    with db.write() as session:
+        assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+        new = checkpoints.NewCheckpoint(
+            images_seen=10, seconds_trained=1, path=f"{place}/{known.name}", size_bytes=1, quality=None
+        )
+        checkpoints.add(session, job_id=job_id, attempt=1, new=new)
+    removed = sweep(db, artifacts, orphan_seconds=3600)
+    assert len(removed) == 5
+    assert known.exists()
+    assert young.exists()
+    for gone in (orphan, partial, doomed, of_a_deleted_job, doomed_job):
+        assert not gone.exists()
+    assert sweep(db, artifacts, orphan_seconds=3600) == []
+
+
+def test_an_installation_without_artifacts_is_swept(db, artifacts):
+    assert sweep(db, artifacts, orphan_seconds=3600) == []
