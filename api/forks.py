@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from api import openapi
-from api.access import Principal, Using, Writer
+from api.access import Using, Writer
 from api.body import JsonBody, json_body
 from api.errors import documented, invalid, invalid_spec
 from api.jobs import BODY, REFUSED, IdempotencyKey, JobId, answer_once, created, new_job
@@ -58,11 +58,11 @@ def fork(
     except ValidationError as error:
         raise invalid_spec(error, body.data) from error
     # First of all: the parent may be gone by now, or past what was possible.
-    if idempotency_key is not None:
-        earlier = _answered(services, who, key=idempotency_key, fingerprint=body.fingerprint)
-        if earlier is not None:
-            return created(earlier)
     with services.database.read() as session:
+        if idempotency_key is not None:
+            earlier = idempotency.find(session, tenant=who.tenant, key=idempotency_key, fingerprint=body.fingerprint)
+            if earlier is not None:
+                return created(earlier)
         parent = jobs.get(session, job_id=job_id, tenant=who.tenant)
         source = _source(session, parent, wish.checkpoint)
     before = TrainingSpec.model_validate(parent.spec)
@@ -93,14 +93,6 @@ def fork(
     if answered_meanwhile:
         services.artifacts.delete(f"jobs/{child_id}")
     return created(answer)
-
-
-def _answered(services: Services, who: Principal, *, key: str, fingerprint: str) -> idempotency.Answer | None:
-    """The answer that the key got before, if any. It is not taken by this. Raises IdempotencyMismatch."""
-    with services.database.write() as session:
-        earlier = idempotency.reserve(session, tenant=who.tenant, key=key, fingerprint=fingerprint)
-        session.rollback()
-    return earlier
 
 
 def _source(session: Session, parent: tables.Job, which: str) -> tables.Checkpoint:

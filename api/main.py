@@ -54,8 +54,8 @@ def _prepare_for_many_viewers() -> None:
     # Every viewer is an open file, and the usual limit of 1,024 is for programs that call select().
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # After each send the event loop has to take the interpreter back from a thread that computes: at Python's 5 ms, an
-    # event would reach the last of a thousand viewers after five seconds.
+    # After each send the event loop may have to take the interpreter back from a thread that computes, and waits for as
+    # long as Python lets that one have it: 5 ms, times a thousand viewers.
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -26,7 +26,12 @@ class NewCheckpoint:
 
 def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
     """Registers a folder and makes it the job's latest, or best. Raises LeaseLost."""
-    return _add(session, job=runs.renew_progress(session, job_id=job_id, attempt=attempt), attempt=attempt, new=new)
+    job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
+    # A commit whose answer was lost is tried again: two rows for one folder would each have it pruned.
+    known = session.scalar(
+        select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id, tables.Checkpoint.path == new.path)
+    )
+    return known or _add(session, job=job, attempt=attempt, new=new)
 
 
 def adopt(session: Session, *, job: tables.Job, new: NewCheckpoint) -> tables.Checkpoint:

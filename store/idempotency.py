@@ -41,7 +41,16 @@ def reserve(session: Session, *, tenant: str, key: str, fingerprint: str) -> Ans
     ).one_or_none()
     if taken is not None:
         return None
-    row = session.get_one(tables.IdempotencyKey, (tenant, key), populate_existing=True)
+    return find(session, tenant=tenant, key=key, fingerprint=fingerprint)
+
+
+def find(session: Session, *, tenant: str, key: str, fingerprint: str) -> Answer | None:
+    """The answer that a request with the key got before, if it is committed; nothing is taken. Raises
+    IdempotencyMismatch.
+    """
+    row = session.get(tables.IdempotencyKey, (tenant, key), populate_existing=True)
+    if row is None:
+        return None
     if row.fingerprint != fingerprint:
         raise IdempotencyMismatch(f"the Idempotency-Key {key!r} was used before with another request")
     return Answer(status=row.status, location=row.location, body=row.body)

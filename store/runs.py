@@ -17,7 +17,10 @@ LONGEST_WAIT_SECONDS = 600.0
 
 
 def claim(session: Session, *, job_id: str, owner: str, lease_seconds: float) -> tables.Job | None:
-    """Takes a queued job that is due; None where there is nothing to take. One of several claimants wins."""
+    """Takes a queued job that is due; None where there is nothing to take. One of several claimants wins.
+
+    An owner that runs one job at a time may ask again when it has heard no answer: the job that it holds is its own.
+    """
     taken = session.scalar(
         update(tables.Job)
         .where(tables.Job.id == job_id, tables.Job.status == states.QUEUED, tables.Job.available_at <= database.now())
@@ -25,10 +28,14 @@ def claim(session: Session, *, job_id: str, owner: str, lease_seconds: float) ->
         .returning(tables.Job.id)
         .execution_options(synchronize_session=False)
     )
-    if taken is None:
-        return None
-    job = session.get_one(tables.Job, taken, populate_existing=True)
     at = states.now(session)
+    if taken is None:
+        mine = (tables.Job.id == job_id, tables.Job.status == states.RUNNING, tables.Job.lease_owner == owner)
+        held = session.scalar(select(tables.Job).where(*mine).with_for_update())
+        if held is not None:
+            held.lease_until = at + lease_seconds
+        return held
+    job = session.get_one(tables.Job, taken, populate_existing=True)
     job.lease_owner, job.lease_until = owner, at + lease_seconds
     job.progress_at = job.held_since = at
     job.started_at = job.started_at or at

@@ -46,10 +46,8 @@ class Supervisor:
 
     def run(self, job_id: str) -> None:
         """One attempt at a job, if it can be claimed, to its end, its crash or the worker's shutdown."""
-        lease_seconds = self.settings.lease_seconds
-        claimed_at = time.monotonic()
-        with self.database.write() as session:
-            job = runs.claim(session, job_id=job_id, owner=self.owner, lease_seconds=lease_seconds)
+        # A job whose claim was committed and not heard of would wait for its lease to run out: ask again.
+        claimed_at, job = database.retry(lambda: self._claim(job_id), seconds=self.settings.lease_seconds / 2)
         if job is None:
             log.debug("nothing to claim", job_id=job_id)
             return
@@ -65,6 +63,13 @@ class Supervisor:
         finally:
             status = child.end()
         self._conclude(job=job, status=status, ending=ending, tail=child.tail())
+
+    def _claim(self, job_id: str) -> tuple[float, tables.Job | None]:
+        """And when it was asked for: the lease counts from then on, or later."""
+        claimed_at = time.monotonic()
+        with self.database.write() as session:
+            lease_seconds = self.settings.lease_seconds
+            return claimed_at, runs.claim(session, job_id=job_id, owner=self.owner, lease_seconds=lease_seconds)
 
     def _watch(self, child: Child, lease: Lease) -> Ending:
         """Until the trainer has ended, by itself or by force. Raises LeaseLost."""

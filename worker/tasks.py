@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -38,7 +39,7 @@ def train(job_id: str) -> None:
     supervisor = Supervisor(
         database=database,
         settings=settings,
-        owner=_worker_id(),
+        owner=f"{_worker_id()}:{os.getpid()}",  # of one pool process, should there be several
         shutting_down=lambda: shutdown.is_set() or bool(asked),
     )
     try:
@@ -81,18 +82,28 @@ def _beat() -> None:
     """Keeps the worker's row fresh until it shuts down, then removes it."""
     settings = Settings()
     database = Database(settings.database, deliver=lambda outbox: None)
-    while True:
-        try:
-            with database.write() as session:
-                if shutdown.is_set():
-                    workers.leave(session, worker_id=_worker_id())
-                    return
-                workers.beat(
-                    session, worker_id=_worker_id(), host=socket.gethostname(), pid=main_pid, device=settings.device
-                )
-        except DBAPIError as error:
-            log.warning("no heartbeat: database away", error=str(error.orig))
-        shutdown.wait(settings.heartbeat_seconds)
+
+    def beat() -> None:
+        with database.write() as session:
+            workers.beat(
+                session, worker_id=_worker_id(), host=socket.gethostname(), pid=main_pid, device=settings.device
+            )
+
+    def leave() -> None:
+        with database.write() as session:
+            workers.leave(session, worker_id=_worker_id())
+
+    _unless_away(beat)
+    while not shutdown.wait(settings.heartbeat_seconds):
+        _unless_away(beat)
+    _unless_away(leave)
+
+
+def _unless_away(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except DBAPIError as error:
+        log.warning("no heartbeat: database away", error=str(error.orig))
 
 
 def _take_up(database: Database, job_id: str | None) -> None:

@@ -128,9 +128,7 @@ class Trainer:
 
     def _newest_checkpoint(self) -> checkpoint.Checkpoint | None:
         """The newest that is whole; a damaged one is told of and passed over. Raises _OriginDamaged."""
-        with self.db.read() as session:
-            rows = checkpoints.newest_first(session, job_id=self.job.id)
-        for row in rows:
+        for row in database.retry(self._saved, seconds=self.settings.lease_seconds):
             try:
                 found = checkpoint.read(self.artifacts.path(row.path))
                 forked = row.attempt == checkpoints.ADOPTED
@@ -142,6 +140,10 @@ class Trainer:
                 "no checkpoint is whole, and a fork cannot begin without its parent's: fork another one"
             )
         return None
+
+    def _saved(self) -> list[tables.Checkpoint]:
+        with self.db.read() as session:
+            return checkpoints.newest_first(session, job_id=self.job.id)
 
     def _tick(self, tick: training.Tick, *, seconds_trained: float) -> None:
         self._write(
@@ -238,9 +240,13 @@ def main(arguments: list[str]) -> int:
     settings = Settings()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
-    try:
+
+    def look() -> tables.Job:
         with db.read() as session:
-            job = runs.look(session, job_id=job_id, attempt=attempt)
+            return runs.look(session, job_id=job_id, attempt=attempt)
+
+    try:
+        job = database.retry(look, seconds=settings.lease_seconds)
         gc.freeze()  # all that was imported: each full collection would stop the training for 0.2 s to look at it
         return Trainer(job=job, settings=settings, db=db, stop=lambda: bool(asked)).run_guarded()
     except LeaseLost as error:

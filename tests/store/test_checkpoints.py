@@ -124,3 +124,11 @@ def test_a_fork_begins_with_its_parents_checkpoint(db):
     assert (job.latest_checkpoint, job.best_checkpoint, job.images_seen) == (row.id, row.id, 10)
     assert (job.status, job.attempt, row.attempt) == ("queued", 0, checkpoints.ADOPTED)
     assert claim(db, job_id)
+
+
+def test_a_folder_that_is_registered_twice_has_one_row(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    assert add(db, job_id, 10) == add(db, job_id, 10)
+    with db.read() as session:
+        assert len(checkpoints.newest_first(session, job_id=job_id)) == 1

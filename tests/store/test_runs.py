@@ -13,7 +13,7 @@ from tests.store.rows import REASON, claim, crash, create, get
 def test_one_of_many_claimants_wins(db):
     job_id = create(db)
     with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(lambda _: claim(db, job_id), range(8)))
+        claims = list(pool.map(lambda number: claim(db, job_id, owner=f"w{number}"), range(8)))
     assert [job.attempt for job in claims if job] == [1]
     assert get(db, job_id).status == "running"
 
@@ -177,3 +177,15 @@ def test_a_pause_that_came_first_keeps_its_reason(db):
     with db.write() as session:
         runs.give_back(session, job_id=job_id, attempt=1, reason=REASON)
     assert (get(db, job_id).status, get(db, job_id).reason_code) == ("paused", "paused")
+
+
+def test_a_claim_whose_answer_was_lost_is_the_owners_when_it_asks_again(db):
+    job_id = create(db)
+    first = claim(db, job_id)
+    again = claim(db, job_id)
+    assert first is not None
+    assert again is not None
+    assert again.attempt == first.attempt == 1
+    assert again.lease_until > first.lease_until
+    with db.write() as session:
+        assert runs.claim(session, job_id=job_id, owner="another", lease_seconds=60) is None

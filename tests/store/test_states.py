@@ -22,7 +22,7 @@ def by_runner(change: Callable[..., object], **values: object) -> Change:
 
 
 CHANGES: dict[str, Change] = {
-    "claim": lambda session, job_id: runs.claim(session, job_id=job_id, owner="w", lease_seconds=60),
+    "claim": lambda session, job_id: runs.claim(session, job_id=job_id, owner="w1", lease_seconds=60),
     "cancel": by_client(jobs.cancel),
     "pause": by_client(jobs.pause),
     "resume": by_client(jobs.resume),
@@ -105,7 +105,7 @@ def test_what_becomes_of_a_job(db: Database, status: str, change: str) -> None:
         make(db, change, job_id)
         assert get(db, job_id).status == follows
     elif change == "claim":
-        assert claim(db, job_id) is None
+        assert claim(db, job_id, owner="another") is None
         assert get(db, job_id).status == status
     else:
         with pytest.raises(StoreError) as refusal, db.write() as session:
