@@ -55,7 +55,7 @@ def _requeued_at(stack, job_id):
     return next((event.at for event in states if event.data["previous"] == "running"), None)
 
 
-@pytest.mark.faults(small=1, full=3)
+@pytest.mark.faults(small=1, full=3, small_on=["PostgreSQL"])
 @pytest.mark.timeout(1200)
 def test_a_database_that_stalls_for_less_than_the_lease_is_no_death(patient, setup, count, ledger, wait_for):
     stack = patient

@@ -11,7 +11,7 @@ from tests.faults.saved import rows
 pytestmark = pytest.mark.promise(4, "A restart loses no finished work")
 
 
-@pytest.mark.faults(small=2, full=20)
+@pytest.mark.faults(small=2, full=20, small_on=["SQLite"])
 @pytest.mark.timeout(900)
 def test_a_stopped_worker_resumes_at_the_very_step(stack, count, ledger, wait_for):
     chance = random.Random(4)

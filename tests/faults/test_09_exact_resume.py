@@ -16,7 +16,7 @@ def impatient(setup, start_stack):
     return start_stack(setup, settings={"SADDLE_BACKOFF_SECONDS": "0"})
 
 
-@pytest.mark.faults(small=2, full=10, small_on=["SQLite"])
+@pytest.mark.faults(small=1, full=10, small_on=["SQLite"])
 @pytest.mark.timeout(900)
 def test_a_run_killed_at_random_points_is_the_uninterrupted_one(impatient, count, ledger, wait_for):
     stack = impatient

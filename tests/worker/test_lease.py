@@ -14,6 +14,10 @@ from tests.worker.conftest import TINY
 from worker.lease import Lease
 
 
+one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""What hangs is a stand-in."""
+
+
 @pytest.fixture
 def lease(db, settings, submit):
     job_id = submit(TINY)
@@ -49,6 +53,7 @@ def test_it_is_renewed_and_tells_of_a_wish(lease, db, wait_for):
         wait_for(lambda: lease.job.status == states.PAUSING, seconds=5)
 
 
+@one_database
 def test_whoever_hangs_in_a_silent_database_is_told_before_the_lease_ends(lease, db, settings, monkeypatch):
     began = time.monotonic()
     with hanging(monkeypatch, db), lease:
@@ -59,6 +64,7 @@ def test_whoever_hangs_in_a_silent_database_is_told_before_the_lease_ends(lease,
         assert settings.lease_seconds * 0.9 < time.monotonic() - began < settings.lease_seconds
 
 
+@one_database
 def test_an_outage_that_is_shorter_than_the_lease_is_no_loss(lease, db, settings, monkeypatch, wait_for):
     """Three quarters of the lease, as 45 seconds are of 60."""
     began = time.monotonic()

@@ -206,7 +206,7 @@ def test_nothing_happens_for_a_hint_that_comes_twice(supervise, submit, job_of):
 def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
     db, settings, supervise, submit, job_of, wait_for
 ):
-    spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
+    spec = TINY | {"budget": {"images": 48_000}, "checkpoint": {"every_images": 6_400}}
     undisturbed, paused = submit(spec), submit(spec)
     supervise(undisturbed)
     with in_background(supervise, paused):
@@ -215,7 +215,7 @@ def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
             assert jobs.pause(session, job_id=paused, tenant="default").status == "pausing"
     job = job_of(paused)
     assert (job.status, job.crashes, job.reason_code) == ("paused", 0, "paused")
-    assert newest_state(db, settings, paused).position.images_seen == job.images_seen < 64_000
+    assert newest_state(db, settings, paused).position.images_seen == job.images_seen < 48_000
     supervise(paused)
     assert job_of(paused).attempt == 1, "a hint does not wake a paused job"
     with db.write() as session:
@@ -228,11 +228,11 @@ def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
 
 
 def test_a_job_that_has_run_for_its_time_fails_with_its_last_step_saved(db, settings, supervise, submit, job_of):
-    job_id = submit(LONG | {"max_seconds": 6})
+    job_id = submit(LONG | {"max_seconds": 4})
     supervise(job_id)
     job = job_of(job_id)
     assert (job.status, job.reason_code, job.crashes) == ("failed", "max_seconds", 0)
-    assert 6 <= job.seconds_run < 20
+    assert 4 <= job.seconds_run < 20
     assert newest_state(db, settings, job_id).position.images_seen == job.images_seen > 0
 
 
