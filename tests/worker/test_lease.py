@@ -13,7 +13,6 @@ from store.errors import LeaseLost
 from tests.worker.conftest import TINY
 from worker.lease import Lease
 
-
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What hangs is a stand-in."""
 
