@@ -114,3 +114,17 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
     yield shared_stack
     shared_stack.mend()
     shared_stack.settle()
+
+
+@pytest.fixture(scope="session")
+def shared_impatient_stack(setup: str, start_stack: Callable[..., Stack]) -> Stack:
+    return start_stack(setup, settings={"SADDLE_BACKOFF_SECONDS": "0"})
+
+
+@pytest.fixture
+def impatient_stack(shared_impatient_stack: Stack) -> Iterator[Stack]:
+    """One that tries a job again at once."""
+    shared_impatient_stack.mend()
+    yield shared_impatient_stack
+    shared_impatient_stack.mend()
+    shared_impatient_stack.settle()

@@ -15,16 +15,10 @@ SAVING = ENDLESS | {"checkpoint": {"every_images": 32}, "max_attempts": 100}
 KEEPING = ENDLESS | {"checkpoint": {"every_images": 3_200, "keep_latest": 3, "keep_best": 0}}
 
 
-@pytest.fixture(scope="module")
-def impatient(setup, start_stack):
-    return start_stack(setup, settings={"SADDLE_BACKOFF_SECONDS": "0"})
-
-
 @pytest.mark.faults(small=2, full=100, small_on=["SQLite"])
 @pytest.mark.timeout(3600)
-def test_a_trainer_killed_while_it_saves_leaves_whole_checkpoints(impatient, count, ledger, wait_for):
-    stack = impatient
-    stack.mend()
+def test_a_trainer_killed_while_it_saves_leaves_whole_checkpoints(impatient_stack, count, ledger, wait_for):
+    stack = impatient_stack
     with stack.client() as client:
         job_id = client.create_job(SAVING).id
         place = saved.artifacts(stack).path(f"jobs/{job_id}/checkpoints")

@@ -11,16 +11,10 @@ from tests.faults.jobs import TINY
 pytestmark = pytest.mark.promise(9, "Bit-exact resume")
 
 
-@pytest.fixture(scope="module")
-def impatient(setup, start_stack):
-    return start_stack(setup, settings={"SADDLE_BACKOFF_SECONDS": "0"})
-
-
 @pytest.mark.faults(small=1, full=10, small_on=["SQLite"])
 @pytest.mark.timeout(900)
-def test_a_run_killed_at_random_points_is_the_uninterrupted_one(impatient, count, ledger, wait_for):
-    stack = impatient
-    stack.mend()
+def test_a_run_killed_at_random_points_is_the_uninterrupted_one(impatient_stack, count, ledger, wait_for):
+    stack = impatient_stack
     chance = random.Random(9)
     spec = TINY | {
         "budget": {"images": 64_000 * count},
