@@ -134,8 +134,8 @@ REMOVALS = (
     Removal(
         "a viewer that missed something reads the database",
         "api/events.py",
-        "elif event.id == last + 1:",
-        "elif event.id > last:",
+        "elif frame.id == last + 1:",
+        "elif frame.id > last:",
         ("tests/faults/test_12_metrics.py",),
     ),
 )
