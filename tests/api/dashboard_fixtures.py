@@ -12,19 +12,20 @@ import uvicorn
 from PIL import Image
 
 from api.app import create_app
-from api.services import Estimate, SampleRequest, Services
+from api.services import SampleRequest, Services
 from models import presets
 from store import checkpoints, jobs, keys, runs, states, workers
 from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
+from tests.api.conftest import FakeSampler
 from tests.conftest import wait_for
 
 PIXELS = 28
 
 
-class PictureSampler:
+class PictureSampler(FakeSampler):
     """Draws a real PNG without a network: a gradient that differs from one checkpoint to the next."""
 
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
@@ -34,15 +35,6 @@ class PictureSampler:
         file = io.BytesIO()
         Image.frombytes("L", (width, height), shades).save(file, "PNG")
         return file.getvalue()
-
-    def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        raise NotImplementedError("no page asks for it")
-
-    def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        raise NotImplementedError("no page asks for it")
-
-    def estimate(self, spec: object) -> Estimate:
-        raise NotImplementedError("no page asks for it")
 
 
 @dataclass(frozen=True)
