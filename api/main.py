@@ -1,7 +1,6 @@
 """`python -m api.main`: the composition root of the API process."""
 
 import resource
-import sys
 
 import structlog
 import torch
@@ -18,7 +17,6 @@ from store.settings import Settings
 
 log = structlog.get_logger()
 GRACE_SECONDS = 5
-SWITCH_SECONDS = 0.0005
 
 
 def main() -> None:
@@ -26,7 +24,7 @@ def main() -> None:
     settings = Settings()
     # One thread: a grid of small networks gains nothing from more, and its bytes do not depend on the machine's cores.
     torch.set_num_threads(1)
-    _prepare_for_many_viewers()
+    _allow_many_viewers()
     queue = Queue(settings.redis)
     database = Database(settings.database, deliver=queue.deliver)
     if settings.auth == "keys":
@@ -50,13 +48,10 @@ def main() -> None:
     database.close()
 
 
-def _prepare_for_many_viewers() -> None:
+def _allow_many_viewers() -> None:
     # Every viewer is an open file, and the usual limit of 1,024 is for programs that call select().
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # After each send the event loop may have to take the interpreter back from a thread that computes, and waits for as
-    # long as Python lets that one have it: 5 ms, times a thousand viewers.
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _ensure_admin_key(database: Database, settings: Settings) -> None:
