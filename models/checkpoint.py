@@ -1,14 +1,15 @@
 """A checkpoint: a folder that holds all of a run's state. safetensors and JSON; nothing in it is ever unpickled.
 
 `generator.safetensors` holds the generator that samples are drawn from and is usable alone; `training.safetensors` the
-rest; `manifest.json` the spec, the position and the SHA-256 of both, and of itself.
+rest; `good.safetensors`, where a run was stopped between two checkpoints of its plan, the state at the one before;
+`manifest.json` the spec, the positions and the SHA-256 of the others, and of itself.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +24,20 @@ from models.spec import TrainingSpec
 
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
+GOOD = "good.safetensors"
 MANIFEST = "manifest.json"
 
 Tensors = Mapping[str, Tensor]
+PARTS = (
+    "generator",
+    "average",
+    "discriminator",
+    "generator_optimizer",
+    "discriminator_optimizer",
+    "sums",
+    "memory",
+)
+"""Of a State's tensors, its fields."""
 
 
 class CorruptCheckpoint(Exception):
@@ -53,6 +65,8 @@ class State:
     """The running sums of the tick under way."""
     memory: Tensors
     """What penalties and augmentations remember."""
+    good: "State | None" = None
+    """Where the guard would take the run back to, if not here: a stop must not change that."""
 
     @property
     def sampled(self) -> Tensors:
@@ -61,18 +75,13 @@ class State:
 
     def parts(self) -> dict[str, Tensors]:
         """Every part that there is, by its field's name."""
-        parts = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-            "sums": self.sums,
-            "memory": self.memory,
-        }
-        return parts if self.average is None else parts | {"average": self.average}
+        parts: dict[str, Tensors | None] = {name: getattr(self, name) for name in PARTS}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def is_finite(self) -> bool:
         """Whether every tensor is free of NaN and infinity; waits for the device."""
+        if self.good is not None and not self.good.is_finite():
+            return False
         return numbers.all_finite(tensor for part in self.parts().values() for tensor in part.values())
 
 
@@ -92,6 +101,7 @@ class Manifest(BaseModel):
     images_seen: int
     spec: TrainingSpec
     position: Position
+    good: Position | None = None
     files: dict[str, File]
     sha256: str
     """Of the manifest's own JSON, sorted and without this field."""
@@ -111,11 +121,15 @@ def write(folder: Path, state: State) -> Manifest:
     """
     if not state.is_finite():
         raise NonFinite(f"the state at {state.position.images_seen} images is not finite")
-    contents = {GENERATOR: _generator_bytes(state), TRAINING: save(_training_tensors(state))}
+    sampled = "generator" if state.average is None else "average"
+    contents = {GENERATOR: _generator_bytes(state), TRAINING: save(_named(state, but=sampled))}
+    if state.good is not None:
+        contents[GOOD] = save(_named(state.good))
     manifest = Manifest(
         images_seen=state.position.images_seen,
         spec=state.spec,
         position=state.position,
+        good=None if state.good is None else state.good.position,
         files={
             name: File(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
             for name, content in contents.items()
@@ -133,39 +147,19 @@ def write(folder: Path, state: State) -> Manifest:
 def read(folder: Path) -> Checkpoint:
     """The checkpoint in a folder, its tensors on the CPU. Raises CorruptCheckpoint unless every byte is as written."""
     manifest = read_manifest(folder)
-    parts: dict[str, dict[str, Tensor]] = {
-        "generator": {},
-        "discriminator": {},
-        "generator_optimizer": {},
-        "discriminator_optimizer": {},
-        "sums": {},
-        "memory": {},
-    }
-    for key, tensor in _tensors(read_file(folder, TRAINING, manifest=manifest), TRAINING).items():
-        part, _, name = key.partition("/")
-        if part not in parts:
-            raise CorruptCheckpoint(f"{folder / TRAINING} holds the unknown part {part!r}")
-        parts[part][name] = tensor
     sampled = "average" if manifest.spec.ema.half_life_images > 0 else "generator"
+    parts = _parts(folder, TRAINING, manifest=manifest)
     parts[sampled] = _tensors(read_file(folder, GENERATOR, manifest=manifest), GENERATOR)
-    state = State(
-        spec=manifest.spec,
-        position=manifest.position,
-        generator=parts["generator"],
-        average=parts.get("average"),
-        discriminator=parts["discriminator"],
-        generator_optimizer=parts["generator_optimizer"],
-        discriminator_optimizer=parts["discriminator_optimizer"],
-        sums=parts["sums"],
-        memory=parts["memory"],
-    )
+    state = _state(manifest.spec, manifest.position, parts)
+    if manifest.good is not None:
+        state = replace(state, good=_state(manifest.spec, manifest.good, _parts(folder, GOOD, manifest=manifest)))
     return Checkpoint(manifest, state)
 
 
 def verify(folder: Path) -> Manifest:
     """The manifest of a checkpoint whose every byte is as written. Raises CorruptCheckpoint otherwise."""
     manifest = read_manifest(folder)
-    for name in (GENERATOR, TRAINING):
+    for name in {GENERATOR, TRAINING} | manifest.files.keys():
         read_file(folder, name, manifest=manifest)
     return manifest
 
@@ -209,14 +203,39 @@ def _generator_bytes(state: State) -> bytes:
     return bytes(save(_savable(state.sampled), metadata=about))
 
 
-def _training_tensors(state: State) -> dict[str, Tensor]:
-    sampled = "generator" if state.average is None else "average"
+def _named(state: State, *, but: str | None = None) -> dict[str, Tensor]:
+    """Every tensor of a state, that of one part excepted, as PART/NAME."""
     return {
         f"{part}/{name}": tensor
         for part, tensors in state.parts().items()
-        if part != sampled
+        if part != but
         for name, tensor in _savable(tensors).items()
     }
+
+
+def _parts(folder: Path, file: str, *, manifest: Manifest) -> dict[str, dict[str, Tensor]]:
+    """What `_named` made a file of; parts that it does not hold are empty."""
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in PARTS}
+    for key, tensor in _tensors(read_file(folder, file, manifest=manifest), file).items():
+        part, _, name = key.partition("/")
+        if part not in parts:
+            raise CorruptCheckpoint(f"{folder / file} holds the unknown part {part!r}")
+        parts[part][name] = tensor
+    return parts
+
+
+def _state(spec: TrainingSpec, position: Position, parts: Mapping[str, Tensors]) -> State:
+    return State(
+        spec=spec,
+        position=position,
+        generator=parts["generator"],
+        average=parts["average"] if spec.ema.half_life_images > 0 else None,
+        discriminator=parts["discriminator"],
+        generator_optimizer=parts["generator_optimizer"],
+        discriminator_optimizer=parts["discriminator_optimizer"],
+        sums=parts["sums"],
+        memory=parts["memory"],
+    )
 
 
 def _savable(tensors: Tensors) -> dict[str, Tensor]:

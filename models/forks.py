@@ -61,6 +61,7 @@ def begin(state: State, spec: TrainingSpec) -> State:
         discriminator_optimizer=state.discriminator_optimizer if kept_d else {},
         sums=state.sums if same_terms else {},
         memory=_remembered(state, spec),
+        good=None,
     )
 
 

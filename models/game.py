@@ -49,13 +49,13 @@ class Game:
         self.fast_discriminator: Callable[..., Tensor] = self.discriminator
         """The same networks, compiled if the spec says so; compiled ones cannot be differentiated twice."""
         if spec.compile:
-            mode = "reduce-overhead" if self.replays_graphs else None
+            mode = "reduce-overhead" if self._replays_graphs else None
             self.fast_generator = torch.compile(self.generator, mode=mode)
             self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
 
     @property
-    def replays_graphs(self) -> bool:
-        """Whether what the compiled networks put out is overwritten by the next step."""
+    def _replays_graphs(self) -> bool:
+        """Whether what the compiled networks put out is overwritten by the next round."""
         return self.spec.cuda_graphs and self.device.type == "cuda"
 
     def start(self, state: checkpoint.State | None) -> Position:
@@ -65,11 +65,13 @@ class Game:
         self.restore(state)
         return state.position
 
-    def set_learning_rates(self, *, images_seen: int, fraction: float, left: float) -> None:
-        """Sets both to what the spec and its schedules make of them for the next step, times what the guard has left.
+    def begin_round(self, *, images_seen: int, fraction: float, left: float) -> None:
+        """Sets both learning rates to what the spec and its schedules make of them, times what the guard has left.
 
-        So many images were seen before the step, and `fraction` of the budget was spent.
+        So many images were seen before the round, and `fraction` of the budget was spent.
         """
+        if self._replays_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped in PyTorch
         seen = images_seen + self.spec.batch_size
         for optimizer, wish in (
             (self.generator_optimizer, self.spec.generator_optimizer),

@@ -6,7 +6,7 @@ from models import spec as specs
 
 Due = Literal["tick", "evaluation", "checkpoint"]
 Spent = Literal["budget_images", "budget_seconds"]
-Ending = Literal["budget_images", "budget_seconds", "stopped"]
+Ending = Spent | Literal["stopped"]
 
 
 def crosses(every_images: int, *, before: int, after: int) -> bool:
@@ -14,14 +14,13 @@ def crosses(every_images: int, *, before: int, after: int) -> bool:
     return after // every_images > before // every_images
 
 
-def due(spec: specs.TrainingSpec, *, before: int, after: int, ended: Ending | None) -> set[Due]:
-    """What a step from `before` to `after` images seen makes due: at the end everything, at a stop a checkpoint."""
-    spent = ended in {"budget_images", "budget_seconds"}
+def due(spec: specs.TrainingSpec, *, before: int, after: int, spent: bool) -> set[Due]:
+    """What a step from `before` to `after` images seen makes due; when the budget is spent, everything."""
     things: dict[Due, bool] = {
         "tick": spent or tick_is_due(spec, before=before, after=after),
         "evaluation": bool(spec.evaluation.metrics)
         and (spent or crosses(spec.evaluation.every_images, before=before, after=after)),
-        "checkpoint": ended is not None or crosses(spec.checkpoint.every_images, before=before, after=after),
+        "checkpoint": spent or crosses(spec.checkpoint.every_images, before=before, after=after),
     }
     return {thing for thing, is_due in things.items() if is_due}
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -52,7 +52,10 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class CheckpointDue:
-    """A state worth keeping, free of NaN and infinity. Later steps leave it alone."""
+    """A state worth keeping, free of NaN and infinity. Later steps leave it alone.
+
+    Due at the spec's intervals, at the end and at a stop; there not, if the run has failed and has yet to notice.
+    """
 
     images_seen: int
     state: State
@@ -123,7 +126,8 @@ def train(
         return
 
     with closing(Dealer(spec, dataset, device=device)) as dealer:
-        yield from _play(game, dealer, position=position, clock=clock, dataset=dataset, stop=stop)
+        good = resume.state.good if resume is not None and resume.state.good is not None else game.state(position)
+        yield from _play(game, dealer, position=position, good=good, clock=clock, dataset=dataset, stop=stop)
 
 
 def _play(
@@ -131,6 +135,7 @@ def _play(
     dealer: Dealer,
     *,
     position: Position,
+    good: State,
     clock: "_Clock",
     dataset: ImageData,
     stop: Callable[[], bool],
@@ -138,7 +143,6 @@ def _play(
     spec, group = game.spec, game.group
     rules = Rules.of(spec, device=game.device)
     play = rounds.method(spec)
-    good = game.state(position)
     compiles = spec.compile
     seen = position.images_seen
     clock.start_lap(seen)
@@ -149,10 +153,8 @@ def _play(
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
-        if game.replays_graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped in PyTorch
         fraction = rates.fraction(spec.budget, images_seen=before, seconds=began)
-        game.set_learning_rates(images_seen=before, fraction=fraction, left=position.learning_rate_factor)
+        game.begin_round(images_seen=before, fraction=fraction, left=position.learning_rate_factor)
         shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
@@ -164,12 +166,12 @@ def _play(
 
         # Tick, and what else is due here
         spent = schedule.spent(spec.budget, seen, seconds)
-        ended: Ending | None = spent or ("stopped" if group.agree(stop()) else None)
-        due = schedule.due(spec, before=before, after=seen, ended=ended)
-        if not due:
+        stopped = spent is None and group.agree(stop())
+        due = schedule.due(spec, before=before, after=seen, spent=spent is not None)
+        if not due and not stopped:
             continue
         position = position.model_copy(update={"images_seen": seen, "training_seconds": seconds})
-        if (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
+        if due and (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
             failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
             game.restore(good)
             yield _repaired(failure, failed=failed, position=position)
@@ -183,11 +185,15 @@ def _play(
             yield Tick(seen, values)
         if "evaluation" in due:
             yield Evaluated(seen, group.once(partial(evaluators.evaluate, game.sampled(), spec=spec, dataset=dataset)))
+        position = position.model_copy(update={"training_seconds": clock.seconds()})
         if "checkpoint" in due:
-            position = guard.kept(position.model_copy(update={"training_seconds": clock.seconds()}))
+            position = guard.kept(position)
             good = game.state(position)
             yield CheckpointDue(seen, good)
-        if ended is not None:
+        elif stopped and guard.detect(game, thorough=True) is None:
+            # What is found off the plan is left to be found on it again, by a run that goes on from an earlier state.
+            yield CheckpointDue(seen, replace(game.state(position), good=good))
+        if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
             return
         clock.start_lap(seen)

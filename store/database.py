@@ -24,7 +24,8 @@ from store import tables
 log = structlog.get_logger()
 MIGRATIONS = Path(__file__).parent.parent / "alembic"
 BUSY_SECONDS = 30
-POSTGRESQL_OPTIONS = "-c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000"
+POSTGRESQL_OPTIONS = "-c lock_timeout=20000 -c idle_in_transaction_session_timeout=10000"
+"""A unit of work never thinks for ten seconds; whoever does is frozen, and others wait for what it has locked."""
 SQLITE_PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",

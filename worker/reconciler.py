@@ -1,7 +1,7 @@
 """`python -m worker.reconciler`: makes the world agree with the database, again and again.
 
-It frees jobs whose runner is gone, hints at queued ones of which the hint was lost and sweeps the disk. Several may
-run: every change is conditional.
+It frees jobs whose runner is gone, hints at queued ones of which the hint was lost, sweeps the disk and ends who is
+frozen in the midst of a write. Several may run: every change is conditional.
 """
 
 import math
@@ -19,7 +19,7 @@ from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
-from worker import sweeping
+from worker import frozen, sweeping
 
 log = structlog.get_logger()
 HINTS_A_ROUND = 1000
@@ -54,6 +54,7 @@ def main() -> None:
     db = Database(settings.database, deliver=queue.deliver)
     artifacts = Artifacts(settings.artifacts_dir)
     log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
+    threading.Thread(target=frozen.watch, args=(settings.database,), kwargs={"stop": stop}, daemon=True).start()
     swept_at = -math.inf
     while not stop.wait(settings.reconcile_seconds):
         try:

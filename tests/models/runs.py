@@ -35,22 +35,43 @@ def content(state: training.State) -> dict[str, tuple[str, str]]:
     }
 
 
+def outcome(run: Callable[[], Sequence[training.Event]]) -> list[object]:
+    """What is comparable of a run, or of how it diverged."""
+    try:
+        return comparable(run())
+    except training.Diverged as error:
+        return [error.code, error.images_seen, str(error)]
+
+
 def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder: Path) -> list[training.Event]:
     """The events of a run whose attempts are stopped after so many steps each, and of its last, which is not.
 
-    Each one ends in a checkpoint on disk, from where the next goes on. What only a stop brings about is left out.
+    Each one goes on from the last checkpoint before it, which was on disk; what came after that comes again. What only
+    a stop brings about is left out.
     """
     found: list[training.Event] = []
     resume = None
     for number, steps in enumerate(attempts):
-        asked = itertools.count(1)
-        *run, due, end = events(spec, resume=resume, stop=lambda asked=asked, steps=steps: next(asked) >= steps)
-        assert end == training.Finished(due.images_seen, "stopped")
+        run = events(spec, resume=resume, stop=after(steps))
+        if run[-1] != training.Finished(run[-1].images_seen, "stopped"):
+            return found + run
+        while run and not isinstance(run[-1], training.CheckpointDue):
+            run.pop()
+        if not run:
+            continue
+        due = run[-1]
+        assert isinstance(due, training.CheckpointDue)
         place = folder / str(number)
         place.mkdir()
         checkpoint.write(place, due.state)
         resume = checkpoint.read(place)
         before = due.images_seen - spec.batch_size * spec.discriminator_steps
         planned = schedule.crosses(spec.checkpoint.every_images, before=before, after=due.images_seen)
-        found += [*run, due] if planned else run
+        found += run if planned else run[:-1]
     return found + events(spec, resume=resume)
+
+
+def after(steps: int) -> Callable[[], bool]:
+    """Stops a run after so many steps."""
+    count = itertools.count(1)
+    return lambda: next(count) >= steps

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from models import checkpoint, training
+from tests.models.runs import content
 
-FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.MANIFEST)
+FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.GOOD, checkpoint.MANIFEST)
 
 
 @pytest.fixture
@@ -25,18 +26,27 @@ def folder(tmp_path: Path, state: training.State) -> Path:
 
 def test_reading_gives_back_what_was_written(folder: Path, state: training.State) -> None:
     read = checkpoint.read(folder)
-    assert read.state.spec == state.spec
-    assert read.state.position == state.position
     assert read.manifest.images_seen == state.position.images_seen == 96
-    assert read.state.parts().keys() == state.parts().keys()
-    for part, tensors in state.parts().items():
-        assert read.state.parts()[part].keys() == tensors.keys()
-        assert all(torch.equal(read.state.parts()[part][name], tensor) for name, tensor in tensors.items())
+    assert_equal(read.state, state)
+    assert read.state.good is not None
+    assert state.good is not None
+    assert_equal(read.state.good, state.good)
+
+
+def test_a_state_of_the_plan_is_the_one_to_go_back_to(tmp_path: Path, state: training.State) -> None:
+    checkpoint.write(tmp_path, replace(state, good=None))
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {checkpoint.GOOD}
+    assert checkpoint.read(tmp_path).state.good is None
+
+
+def assert_equal(one: training.State, other: training.State) -> None:
+    assert (one.spec, one.position) == (other.spec, other.position)
+    assert content(one) == content(other)
 
 
 def test_without_an_average_the_generator_itself_is_sampled(tmp_path: Path, state: training.State) -> None:
     spec = state.spec.model_copy(update={"ema": state.spec.ema.model_copy(update={"half_life_images": 0})})
-    checkpoint.write(tmp_path, replace(state, spec=spec, average=None))
+    checkpoint.write(tmp_path, replace(state, spec=spec, average=None, good=None))
     read = checkpoint.read(tmp_path)
     assert read.state.average is None
     assert all(torch.equal(read.state.generator[name], tensor) for name, tensor in state.generator.items())
@@ -55,7 +65,7 @@ def test_generator_file_is_usable_alone(folder: Path, state: training.State) -> 
 def test_manifest_lists_size_and_digest_of_every_file(folder: Path) -> None:
     manifest = checkpoint.verify(folder)
     assert {name: file.bytes for name, file in manifest.files.items()} == {
-        name: (folder / name).stat().st_size for name in (checkpoint.GENERATOR, checkpoint.TRAINING)
+        name: (folder / name).stat().st_size for name in FILES[:-1]
     }
 
 

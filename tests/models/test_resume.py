@@ -9,7 +9,7 @@ import torch
 
 from models import checkpoint, training
 from models.spec import TrainingSpec
-from tests.models.runs import Run, comparable, content, resumed
+from tests.models.runs import Run, after, comparable, content, resumed
 
 Make = Callable[..., TrainingSpec]
 
@@ -19,6 +19,20 @@ LONG: dict[str, Any] = {
     "metrics": {"every_images": 640},
     "checkpoint": {"every_images": 600},
     "penalties": [{"kind": "r1", "every_steps": 3}, {"kind": "r2", "every_steps": 5}],
+}
+EXPLOSIVE: dict[str, Any] = {
+    "architecture": {"kind": "mlp", "latent_dim": 4, "generator_widths": [8], "discriminator_widths": [8]},
+    "loss": {"kind": "least_squares"},
+    "penalties": [{"kind": "r1", "weight": 1000.0}, {"kind": "r2", "weight": 1000.0}],
+    "generator_optimizer": {"kind": "sgd", "lr": 1.0, "momentum": 0.9},
+    "discriminator_optimizer": {"kind": "sgd", "lr": 1.0, "momentum": 0.9},
+    "precision": "fp32",
+    "batch_size": 8,
+    "budget": {"images": 400, "seconds": None},
+    "metrics": {"every_images": 1000},
+    "checkpoint": {"every_images": 80},
+    "guard": {"kind": "repair", "max_repairs": 50},
+    "seed": 1,
 }
 CASES = {
     "robust": {},
@@ -39,6 +53,31 @@ def test_a_resumed_run_yields_what_the_uninterrupted_one_does(
     spec = tiny(**(LONG | CASES[case]))
     whole = events(spec)
     assert comparable(resumed(events, spec, attempts=attempts, folder=tmp_path)) == comparable(whole)
+
+
+@pytest.mark.parametrize("attempts", [(1,), (12,), (9, 2, 1), (12, 1, 1, 1, 1, 30)], ids=str)
+def test_a_stop_does_not_change_what_the_guard_goes_back_to(
+    tiny: Make, events: Run, tmp_path: Path, attempts: tuple[int, ...]
+) -> None:
+    """The run explodes soon after whatever state it is taken back to, until its learning rates have been cut enough."""
+    whole = events(tiny(**EXPLOSIVE))
+    repairs = [event for event in whole if isinstance(event, training.Repaired)]
+    assert len({event.details["back_to_images"] for event in repairs}) > 1
+    pieces = resumed(events, tiny(**EXPLOSIVE), attempts=attempts, folder=tmp_path)
+    assert comparable(pieces) == comparable(whole)
+
+
+def test_a_run_that_has_failed_unnoticed_is_stopped_without_a_checkpoint(tiny: Make, events: Run) -> None:
+    """To notice it between two places of the plan would be another run than the one that is not stopped."""
+    spec = tiny(**EXPLOSIVE | {"checkpoint": {"every_images": 10**6}, "guard": {"kind": "off"}})
+    with pytest.raises(training.Diverged) as noticed:
+        events(spec)
+    steps = noticed.value.images_seen // spec.batch_size
+    runs = [events(spec, stop=after(step)) for step in range(1, steps)]
+    found = [isinstance(run[-2], training.CheckpointDue) for run in runs]
+    assert found == sorted(found, reverse=True)
+    assert found[0]
+    assert not found[-1]
 
 
 def test_two_runs_of_a_spec_are_equal_and_another_seed_is_not(tiny: Make, events: Run) -> None:

@@ -3,19 +3,24 @@
 import functools
 import itertools
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from models import architectures, augment, catalog, data, guard, losses, optimizers, penalties, rates
+from models import architectures, augment, catalog, data, guard, losses, optimizers, penalties, rates, rounds
 from models.augment import policies
+from models.deals import Deal
+from models.game import Game
 from models.spec import TrainingSpec
-from tests.models.runs import Run, comparable, resumed
+from models.verdicts import Rules
+from tests.models.runs import Run, outcome, resumed
 
 Make = Callable[..., TrainingSpec]
 Part = dict[str, Any]
@@ -30,7 +35,7 @@ widths = st.lists(st.integers(1, 8), min_size=1, max_size=2)
 latents = st.integers(1, 6)
 norms = st.sampled_from(["none", "batch"])
 shares = st.sampled_from([0.0, 0.3, 1.0])
-lazy: Fields = {"every_steps": st.integers(1, 4), "weight": st.sampled_from([0.01, 0.1, 1.0])}
+lazy: Fields = {"every_steps": st.integers(1, 4), "weight": st.sampled_from([0.01, 1.0, 1000.0])}
 adam: Fields = {"betas": st.sampled_from([[0.0, 0.9], [0.9, 0.999]]), "eps": st.sampled_from([1e-8, 1e-4])}
 fall: Fields = {"start": shares, "final": shares}
 judged: Fields = {"policies": st.lists(st.sampled_from(sorted(policies.REGISTRY)), min_size=1, max_size=3)}
@@ -75,7 +80,7 @@ OPTIMIZERS: dict[str, Fields] = {
     "extra_adam": adam,
 }
 SCHEDULES: dict[str, Fields] = {"linear": fall, "cosine": fall}
-GUARDS: dict[str, Fields] = {"repair": {"max_repairs": st.integers(1, 5)}}
+GUARDS: dict[str, Fields] = {"repair": {"max_repairs": st.sampled_from([1, 5, 50])}}
 
 SMALL: Part = {
     "architecture": {"kind": "mlp", "latent_dim": 4, "generator_widths": [8], "discriminator_widths": [8]},
@@ -108,8 +113,7 @@ def optimizer(kinds: Iterable[str]) -> st.SearchStrategy[Part]:
     schedule = of_kind(rates.REGISTRY, SCHEDULES, warmup_images=st.sampled_from([0, 20]))
     varied: Fields = {"schedule": schedule, "max_gradient_norm": st.sampled_from([1e-3, 1.0])}
     every = {kind: OPTIMIZERS.get(kind, {}) | varied for kind in kinds}
-    # Too small for a run to diverge: the guard would take it back to the last checkpoint, which a stop makes another.
-    return of_kind(kinds, every, lr=st.sampled_from([1e-4, 1e-3]))
+    return of_kind(kinds, every, lr=st.sampled_from([1e-4, 1e-3, 1.0]))  # the last makes some diverge
 
 
 @st.composite
@@ -176,13 +180,30 @@ def noise(name: str) -> data.ImageData:
     return data.ImageData(images_NCHW=images_NCHW, labels=chance.integers(0, len(facts.classes), IMAGES))
 
 
-def check(tiny: Make, events: Run, part: Part, attempts: Sequence[int]) -> None:
+def check(tiny: Make, events: Run, part: Part, attempts: Sequence[int], *, fails: bool) -> None:
     spec = tiny(**part)
     run = functools.partial(events, dataset=noise(spec.dataset.name))
-    whole = run(spec)
-    with tempfile.TemporaryDirectory() as folder:
-        pieces = resumed(run, spec, attempts=attempts, folder=Path(folder))
-    assert comparable(pieces) == comparable(whole)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        if fails:
+            patch.setattr(rounds, "method", functools.partial(fragile, rounds.method))
+        whole = outcome(lambda: run(spec))
+        pieces = outcome(lambda: resumed(run, spec, attempts=attempts, folder=Path(folder)))
+    assert pieces == whole
+
+
+def fragile(method: Callable[[TrainingSpec], rounds.Round], spec: TrainingSpec) -> rounds.Round:
+    """Some rounds end in NaN: those whose weights' bits say so, and nothing but the run's state."""
+    play = method(spec)
+
+    def played(game: Game, rules: Rules, deals: Sequence[Deal]) -> rounds.Shown:
+        shown = play(game, rules, deals)
+        bits = b"".join(weight.detach().numpy().tobytes() for weight in game.parameters())
+        if zlib.crc32(bits) % 4 == 0:
+            with torch.no_grad():
+                game.generator_parameters[0].fill_(torch.nan)
+        return shown
+
+    return played
 
 
 every_architecture = pytest.mark.parametrize("architecture", sorted(architectures.REGISTRY))
@@ -196,7 +217,7 @@ same_every_time = settings(derandomize=True, deadline=None, phases=[Phase.genera
 def test_a_resumed_run_of_whatever_spec_is_the_uninterrupted_one(
     tiny: Make, events: Run, architecture: str, drawn: st.DataObject
 ) -> None:
-    check(tiny, events, *drawn.draw(stopped(architecture)))
+    check(tiny, events, *drawn.draw(stopped(architecture)), fails=drawn.draw(bools))
 
 
 @pytest.mark.slow
@@ -206,7 +227,7 @@ def test_a_resumed_run_of_whatever_spec_is_the_uninterrupted_one(
 def test_resumed_runs_of_many_more_specs_are_the_uninterrupted_ones(
     tiny: Make, events: Run, architecture: str, drawn: st.DataObject
 ) -> None:
-    check(tiny, events, *drawn.draw(stopped(architecture)))
+    check(tiny, events, *drawn.draw(stopped(architecture)), fails=drawn.draw(bools))
 
 
 @pytest.mark.parametrize(
@@ -224,4 +245,4 @@ def test_resumed_runs_of_many_more_specs_are_the_uninterrupted_ones(
 )
 def test_no_kind_is_left_to_chance(tiny: Make, events: Run, part: Part) -> None:
     """Every kind of architecture, and with the vae its loss, is in the sampled specs."""
-    check(tiny, events, SMALL | part, attempts=[1, 2, 3])
+    check(tiny, events, SMALL | part, attempts=[1, 2, 3], fails=False)

@@ -30,12 +30,11 @@ def test_ticks_are_never_further_apart_than_the_interval(
     assert all(after - before < interval + step for before, after in pairwise(places))
 
 
-def test_the_end_makes_everything_due_and_a_stop_a_checkpoint(tiny: Callable[..., TrainingSpec]) -> None:
+def test_the_end_makes_everything_due(tiny: Callable[..., TrainingSpec]) -> None:
     spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"})
     everything = {"tick", "evaluation", "checkpoint"}
-    assert schedule.due(spec, before=96, after=128 + 32, ended="budget_images") == everything
-    assert schedule.due(spec, before=160, after=192, ended="stopped") == {"checkpoint"}
-    assert schedule.due(spec, before=160, after=192, ended=None) == set()
+    assert schedule.due(spec, before=96, after=128 + 32, spent=True) == everything
+    assert schedule.due(spec, before=160, after=192, spent=False) == set()
 
 
 def test_the_budget_ends_at_whichever_comes_first() -> None:
