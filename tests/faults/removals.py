@@ -101,6 +101,20 @@ REMOVALS = (
         ("tests/models/test_guard.py", "tests/faults/test_10_finite.py"),
     ),
     Removal(
+        "a stop does not change where the guard goes back to",
+        "models/training.py",
+        "replace(game.state(position), good=good)",
+        "game.state(position)",
+        ("tests/models/test_resume.py", "tests/models/test_resume_sampled.py"),
+    ),
+    Removal(
+        "a frozen writer is ended",
+        "worker/frozen.py",
+        "os.kill(pid, signal.SIGKILL)",
+        "os.kill(pid, 0)",
+        ("tests/worker/test_frozen.py",),
+    ),
+    Removal(
         "a crash is charged",
         "store/runs.py",
         "job.crashes += 1",
