@@ -1,10 +1,12 @@
 """Metrics and events of a job."""
 
+import dataclasses
 import threading
 
 import pytest
 
-from tests.api.conftest import post
+from store.database import Database
+from tests.api.conftest import Runner, post
 
 
 @pytest.fixture
@@ -93,3 +95,21 @@ def test_the_stream_goes_on_live(client, runner, job_id):
     later.join()
     assert ids == list(range(1, 34))
     assert types.count("metrics") == 30
+
+
+def test_events_that_redis_was_not_told_of_come_in_their_place(client, services, runner, job_id):
+    """As when the worker dies, or Redis does, between the commit and the telling."""
+    silent = Database(services.settings.database, deliver=lambda outbox: None)
+    mute = Runner(dataclasses.replace(services, database=silent))
+
+    def train_on() -> None:
+        for number in range(11, 31):
+            (mute if number % 3 == 0 else runner).tick(job_id, 100 * number, loss_g=0.0)
+        runner.end(job_id)
+
+    later = threading.Timer(0.5, train_on)
+    later.start()
+    ids, _ = read_stream(client, job_id)
+    later.join()
+    silent.close()
+    assert ids == list(range(1, 34))
