@@ -91,6 +91,8 @@ def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     Raises NotFound; Conflict for a job that has ended otherwise.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
+    if job.status in states.ENDED - {states.CANCELLED}:
+        raise Conflict(f"job {job_id} is {job.status}: it has ended, there is nothing to cancel")
     if job.status not in {states.CANCELLING, states.CANCELLED}:
         held = job.status in states.HELD
         states.move(session, job=job, status=states.CANCELLING, reason=states.CANCELLED_BY_CLIENT)
@@ -106,6 +108,8 @@ def pause(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     Raises NotFound, Conflict.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
+    if job.status in states.ENDED | {states.CANCELLING}:
+        raise Conflict(f"job {job_id} is {job.status}: only a queued or running job can be paused")
     if job.status not in {states.PAUSING, states.PAUSED}:
         held = job.status in states.HELD
         states.move(session, job=job, status=states.PAUSING, reason=states.PAUSED_BY_CLIENT)

@@ -19,10 +19,10 @@ ALLOWED = {
     },
 }
 SAYS = {
-    "pause": "it cannot become pausing",
+    "pause": "only a queued or running job can be paused",
     "resume": "only a paused job can be resumed",
     "retry": "only a failed or diverged job can be tried again",
-    "cancel": "it cannot become cancelling",
+    "cancel": "it has ended, there is nothing to cancel",
 }
 PAUSING_SAYS = "resume it once it is paused"
 
