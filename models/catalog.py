@@ -15,6 +15,7 @@ class DatasetFacts:
     classes: tuple[str, ...]
     flips_natural: bool
     features: str | None  # the feature extractor its quality is measured in, None: no FID, precision or recall
+    channels_alike: bool = False  # each channel shows a thing of the same kind
     modes: int | None = None  # how many separate modes it is known to have, None: nobody knows
 
     @property
@@ -89,6 +90,7 @@ STACKED_FASHION = DatasetFacts(
     classes=tuple(f"{mode:03d}" for mode in range(1000)),
     flips_natural=False,
     features=None,
+    channels_alike=True,
     modes=1000,
 )
 

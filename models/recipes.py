@@ -183,7 +183,8 @@ def _small_mlp(facts: DatasetFacts) -> Recipe:
         "kind": "mlp",
         "latent_dim": 64 if grey else 128,
         "generator_widths": [512, 512, 512],
-        "discriminator_widths": [512 if grey else 1024, 512, 512],
+        "discriminator_widths": [512 if grey or facts.channels_alike else 1024, 512, 512],
+        "share_channels": facts.channels_alike,
         "generator_norm": "batch",
         # Leaky ones are slower to find the rarer kinds of images.
         "activation": "relu",

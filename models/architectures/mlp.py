@@ -1,4 +1,7 @@
-"""Fully connected networks; the default widths are the article's."""
+"""Fully connected networks; the default widths are the article's.
+
+Legend: N images a batch, C channels, H x W pixels.
+"""
 
 from itertools import pairwise
 from math import prod
@@ -8,6 +11,24 @@ from torch import Tensor, nn
 
 from models import spec as specs
 from models.architectures import layers
+
+
+class Apart(nn.Module):
+    """N x C K -> N C x K: from here on each channel is on its own."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.reshape(len(features) * self.channels, -1)
+
+
+class Together(Apart):
+    """N C x K -> N x C K: from here on an image's channels are one."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.reshape(len(features) // self.channels, -1)
 
 
 class Generator(nn.Module):
@@ -21,13 +42,17 @@ class Generator(nn.Module):
         self.image_CHW = image_CHW
         self.classes = classes
         self.latents = layers.ClassedLatents(spec.latent_dim, classes=classes)
+        channels = image_CHW[0] if spec.share_channels else 1
         stack: list[nn.Module] = []
-        for width_in, width_out in pairwise((self.latents.width, *spec.generator_widths)):
-            stack.append(nn.Linear(width_in, width_out))
+        for number, (width_in, width_out) in enumerate(pairwise((self.latents.width, *spec.generator_widths))):
+            parts = channels if number == 1 else 1
+            stack.append(nn.Linear(width_in, parts * width_out))
+            if parts > 1:
+                stack.append(Apart(channels))
             if spec.generator_norm == "batch":
                 stack.append(nn.BatchNorm1d(width_out))
             stack.append(_activation(spec))
-        self.layers = nn.Sequential(*stack, nn.Linear(spec.generator_widths[-1], prod(image_CHW)))
+        self.layers = nn.Sequential(*stack, nn.Linear(spec.generator_widths[-1], prod(image_CHW) // channels))
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         assert (labels is None) == (self.classes == 0)
@@ -46,9 +71,16 @@ class Discriminator(nn.Module):
         super().__init__()
         assert outputs == 1 or classes == 0, "a class is judged by one logit"
         self.classes = classes
+        channels = image_CHW[0] if spec.share_channels else 1
         stack: list[nn.Module] = [nn.Flatten()]
-        for width_in, width_out in pairwise((prod(image_CHW), *spec.discriminator_widths)):
-            stack += [nn.Linear(width_in, width_out), _activation(spec)]
+        if channels > 1:
+            stack.append(Apart(channels))
+        widths = (prod(image_CHW) // channels, *spec.discriminator_widths)
+        for number, (width_in, width_out) in enumerate(pairwise(widths), start=1):
+            parts = channels if number == len(spec.discriminator_widths) else 1
+            if parts > 1:
+                stack.append(Together(channels))
+            stack += [nn.Linear(parts * width_in, width_out), _activation(spec)]
         self.layers = nn.Sequential(*stack, nn.Linear(spec.discriminator_widths[-1], outputs))
         self.projection = layers.Projection(spec.discriminator_widths[-1], classes=classes)
 

@@ -16,6 +16,9 @@ class MlpArchitecture(Spec):
     discriminator_widths: tuple[Width, ...] = Field(default=(512, 256), min_length=1, max_length=16)
     generator_norm: Literal["none", "batch"] = "none"
     activation: Literal["relu", "leaky_relu"] = "relu"
+    share_channels: bool = False
+    """Each channel is drawn, and looked at, by the same layers, all but the generator's first and the discriminator's
+    last hidden one, where the channels are one. For channels that show things of one kind, such as stacked images."""
 
 
 class DcganArchitecture(Spec):

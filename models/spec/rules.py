@@ -68,6 +68,21 @@ def groups_divide_the_channels(spec: TrainingSpec) -> str | None:
     )
 
 
+def shared_layers_leave_one_for_all(spec: TrainingSpec) -> str | None:
+    architecture = spec.architecture
+    if isinstance(architecture, architectures.VaeArchitecture):
+        architecture = architecture.backbone
+    if not isinstance(architecture, architectures.MlpArchitecture) or not architecture.share_channels:
+        return None
+    for side in ("generator_widths", "discriminator_widths"):
+        if len(getattr(architecture, side)) < 2:
+            return (
+                f"architecture.share_channels needs two hidden layers or more, one for all channels and one for each, "
+                f"and {side} has 1: add one, or set share_channels to false"
+            )
+    return None
+
+
 def penalties_once(spec: TrainingSpec) -> str | None:
     kinds = [penalty.kind for penalty in spec.penalties]
     for kind in kinds:
@@ -151,6 +166,7 @@ REGISTRY: tuple[Rule, ...] = (
     accumulation_divides_the_batch,
     architecture_fits_the_resolution,
     groups_divide_the_channels,
+    shared_layers_leave_one_for_all,
     penalties_once,
     metrics_have_what_they_need,
     labels_need_classes,

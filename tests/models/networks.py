@@ -31,6 +31,7 @@ GAMES: list[Any] = [
     RESNET,
     RESNET.model_copy(update={"generator_norm": "none", "discriminator_norm": "none"}),
     R3GAN,
+    MLP.model_copy(update={"generator_norm": "batch", "generator_widths": (16, 12), "share_channels": True}),
 ]
 EVERY: list[Any] = [*GAMES, VaeArchitecture(backbone=MLP), VaeArchitecture(backbone=DCGAN)]
 SPECTRAL = [GAMES[4], RESNET]

@@ -48,6 +48,39 @@ def test_mlp_output_is_the_articles_sigmoid_stretched_to_minus_one_to_one() -> N
     torch.testing.assert_close(generator(latents).flatten(1), 2 * generator.layers(latents).sigmoid() - 1)
 
 
+SHARED = MlpArchitecture(
+    latent_dim=5,
+    generator_widths=(16, 12, 8),
+    discriminator_widths=(14, 10, 6),
+    generator_norm="batch",
+    share_channels=True,
+)
+
+
+def test_shared_layers_are_as_wide_as_one_channel() -> None:
+    generator = mlp.Generator(SHARED, image_CHW=(3, 4, 4), classes=0)
+    discriminator = mlp.Discriminator(SHARED, image_CHW=(3, 4, 4), classes=0)
+    assert shapes(generator, dimensions=2) == [(16, 5), (3 * 12, 16), (8, 12), (16, 8)]
+    assert shapes(discriminator, dimensions=2) == [(14, 16), (10, 14), (6, 3 * 10), (1, 6)]
+
+
+def test_channels_with_shared_layers_change_places_with_their_codes() -> None:
+    """What comes before the codes, or after them, knows the channels by nothing but their places."""
+    generator = mlp.Generator(SHARED, image_CHW=(3, 4, 4), classes=0).eval()
+    discriminator = mlp.Discriminator(SHARED, image_CHW=(3, 4, 4), classes=0)
+    latents, images = torch.randn(7, 5), torch.randn(7, 3, 4, 4)
+    drawn, judged = generator(latents), discriminator(images)
+    (codes,) = [layer for layer in generator.layers if isinstance(layer, nn.Linear) and layer.out_features == 36]
+    (whole,) = [layer for layer in discriminator.layers if isinstance(layer, nn.Linear) and layer.in_features == 30]
+    order = [2, 0, 1]
+    with torch.no_grad():
+        codes.weight.copy_(codes.weight.view(3, 12, 16)[order].reshape(36, 16))
+        codes.bias.copy_(codes.bias.view(3, 12)[order].flatten())
+        whole.weight.copy_(whole.weight.view(6, 3, 10)[:, order].reshape(6, 30))
+    torch.testing.assert_close(generator(latents), drawn[:, order])
+    torch.testing.assert_close(discriminator(images[:, order]), judged)
+
+
 def test_dcgan_doubles_its_feature_maps_at_every_halving() -> None:
     network = dcgan.Discriminator(DcganArchitecture(channels=16), image_CHW=(3, 64, 64), classes=0)
     assert [shape[0] for shape in shapes(network, dimensions=4)] == [16, 32, 64, 128, 1]

@@ -31,7 +31,7 @@ IMAGES = 50
 """So few that a run of a handful of steps goes through them more than once."""
 
 bools = st.booleans()
-widths = st.lists(st.integers(1, 8), min_size=1, max_size=2)
+widths = st.lists(st.integers(1, 8), min_size=2, max_size=3)
 latents = st.integers(1, 6)
 norms = st.sampled_from(["none", "batch"])
 shares = st.sampled_from([0.0, 0.3, 1.0])
@@ -53,7 +53,7 @@ POINTWISE = {"mlp", "vae"}
 
 # What may be drawn besides a kind, in each place of a spec; of a kind that is not here, or left out, the default.
 ARCHITECTURES: dict[str, Fields] = {
-    "mlp": {"generator_norm": norms, "activation": st.sampled_from(["relu", "leaky_relu"])},
+    "mlp": {"generator_norm": norms, "activation": st.sampled_from(["relu", "leaky_relu"]), "share_channels": bools},
     "dcgan": {"generator_norm": norms, "discriminator_norm": st.sampled_from(["none", "batch", "spectral"])},
     "resnet": {"generator_norm": norms, "discriminator_norm": st.sampled_from(["none", "spectral"])},
     "r3gan": {"blocks": st.integers(1, 2), "expansion": st.integers(1, 2)},
@@ -83,7 +83,7 @@ SCHEDULES: dict[str, Fields] = {"linear": fall, "cosine": fall}
 GUARDS: dict[str, Fields] = {"repair": {"max_repairs": st.sampled_from([1, 5, 50])}}
 
 SMALL: Part = {
-    "architecture": {"kind": "mlp", "latent_dim": 4, "generator_widths": [8], "discriminator_widths": [8]},
+    "architecture": {"kind": "mlp", "latent_dim": 4, "generator_widths": [8, 8], "discriminator_widths": [8, 8]},
     "evaluation": {"metrics": []},
     "batch_size": 8,
     "budget": {"images": 60, "seconds": None},

@@ -115,6 +115,11 @@ def test_a_list_replaces_the_presets() -> None:
             "architecture.group_width 16 does not divide the 100 feature maps inside a block",
         ),
         (
+            {"architecture": {"kind": "mlp", "discriminator_widths": [64], "share_channels": True}},
+            "architecture.share_channels needs two hidden layers or more, one for all channels and one for each, and "
+            "discriminator_widths has 1: add one, or set share_channels to false",
+        ),
+        (
             RING | {"architecture": {"kind": "resnet"}},
             "architecture resnet needs a resolution that halves down to 3..7 pixels at least once, not 1: use "
             "architecture mlp for ring",
