@@ -51,7 +51,7 @@ def measure_stacked() -> list[figures.Row]:
     run = partial(_in_a_process, "stacked-fashion", seconds=STACKED_SECONDS, samples=STACKED_SAMPLES, threads=None)
     found = [run(seed) for seed in STACKED_SEEDS]
     modes, divergence = STACKED_MNIST
-    seeds = f"seeds {', '.join(map(str, STACKED_SEEDS))}, {STACKED_SECONDS:.0f} s of training"
+    seeds = f"seeds {', '.join(map(str, STACKED_SEEDS))}, {STACKED_SECONDS:.0f} s of training, channels share layers"
     return [
         figures.row(
             "stacked-fashion: modes of 1000",
