@@ -12,6 +12,8 @@ from tests.faults.jobs import ENDLESS
 pytestmark = pytest.mark.promise(7, "A checkpoint is whole or not there")
 SAVING = ENDLESS | {"checkpoint": {"every_images": 32}, "max_attempts": 100}
 """Saves at every step."""
+KILLS_A_JOB = 50
+"""Fewer than its attempts."""
 KEEPING = ENDLESS | {"checkpoint": {"every_images": 3_200, "keep_latest": 3, "keep_best": 0}}
 
 
@@ -20,27 +22,32 @@ KEEPING = ENDLESS | {"checkpoint": {"every_images": 3_200, "keep_latest": 3, "ke
 def test_a_trainer_killed_while_it_saves_leaves_whole_checkpoints(impatient_stack, count, ledger, wait_for):
     stack = impatient_stack
     with stack.client() as client:
-        job_id = client.create_job(SAVING).id
-        place = saved.artifacts(stack).path(f"jobs/{job_id}/checkpoints")
-        wait_for(lambda: saved.rows(stack, job_id), what="the first checkpoint")
-        for _ in range(count):
-            before = stack.job(job_id)
-            wait_for(lambda before=before: stack.job(job_id).images_seen > before.images_seen, what="progress")
-            (trainer,) = stack.trainers()
-            wait_for(lambda: any(place.glob(".*.partial")), what="a save under way")
-            trainer.kill()
-            psutil.wait_procs([trainer], timeout=5)
-            half = len(list(place.glob(".*.partial")))
-            ledger.fault("killed in a save" if half else "killed beside a save")
-            for problem in saved.damaged(stack, job_id):
-                ledger.violation(problem)
-            ledger.expect(saved.rows(stack, job_id), "no checkpoint is left")
-            wait_for(lambda before=before: stack.job(job_id).attempt > before.attempt, what="the next attempt")
-            ledger.outcome("taken up again")
-        client.cancel_job(job_id)
-        wait_for(lambda: stack.job(job_id).ended_at, what="the end")
-        told = [event.data["message"] for event in stack.events(job_id) if event.type == "log"]
-        ledger.expect(not any("damaged" in message for message in told), "a trainer found a damaged checkpoint")
+        for begun in range(0, count, KILLS_A_JOB):
+            job_id = client.create_job(SAVING).id
+            wait_for(lambda job_id=job_id: saved.rows(stack, job_id), what="the first checkpoint")
+            for _ in range(min(KILLS_A_JOB, count - begun)):
+                _kill_in_a_save(stack, job_id, ledger, wait_for)
+            client.cancel_job(job_id)
+            wait_for(lambda job_id=job_id: stack.job(job_id).ended_at, what="the end")
+            damaged = any("damaged" in message for message in _told(stack, job_id))
+            ledger.expect(not damaged, "a trainer found a damaged checkpoint")
+
+
+def _kill_in_a_save(stack, job_id, ledger, wait_for):
+    place = saved.artifacts(stack).path(f"jobs/{job_id}/checkpoints")
+    before = stack.job(job_id)
+    wait_for(lambda: stack.job(job_id).images_seen > before.images_seen, what="progress")
+    (trainer,) = stack.trainers()
+    wait_for(lambda: any(place.glob(".*.partial")), what="a save under way")
+    trainer.kill()
+    psutil.wait_procs([trainer], timeout=5)
+    half = len(list(place.glob(".*.partial")))
+    ledger.fault("killed in a save" if half else "killed beside a save")
+    for problem in saved.damaged(stack, job_id):
+        ledger.violation(problem)
+    ledger.expect(saved.rows(stack, job_id), "no checkpoint is left")
+    wait_for(lambda: stack.job(job_id).attempt > before.attempt, what="the next attempt")
+    ledger.outcome("taken up again")
 
 
 @pytest.mark.faults(small=2, full=50, small_on=["SQLite"])
