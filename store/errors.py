@@ -21,5 +21,9 @@ class LeaseLost(StoreError):
     """Another attempt owns the job: the caller's writes change nothing any more and it must stop."""
 
 
+class DatabaseAway(LeaseLost):
+    """The lease could not be renewed: another attempt may own the job, or nobody."""
+
+
 class StorageFull(StoreError):
     """Not enough free space for the artifact; nothing was written."""

@@ -6,3 +6,5 @@ STOPPED = 75
 """Asked to stop; a checkpoint stands at the place where it stopped."""
 LEASE_LOST = 76
 """Another attempt owns the job."""
+DATABASE_AWAY = 77
+"""The database was away for as long as the lease: nothing could be written down."""

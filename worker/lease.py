@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store import database, runs, states, tables
 from store.database import Database
-from store.errors import LeaseLost
+from store.errors import DatabaseAway
 from store.settings import Settings
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Lease:
         self._thread.join(self._settings.control_seconds)
 
     def check(self) -> None:
-        """Raises LeaseLost where another attempt owns the job, or soon may: the lease could not be renewed.
+        """Raises LeaseLost where another attempt owns the job, DatabaseAway where one soon may.
 
         And whatever else has ended the thread.
         """
@@ -49,7 +49,7 @@ class Lease:
         # Before the lease ends by the database's clock there must be time to notice and to kill.
         margin = max(2 * self._settings.control_seconds, 0.05 * self._settings.lease_seconds)
         if time.monotonic() - self._renewed_at > self._settings.lease_seconds - margin:
-            raise LeaseLost("the database has been away for as long as the lease")
+            raise DatabaseAway("the database has been away for as long as the lease")
 
     def _keep(self) -> None:
         try:

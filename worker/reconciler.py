@@ -25,10 +25,37 @@ log = structlog.get_logger()
 HINTS_A_ROUND = 1000
 
 
-def reconcile(db: Database, queue: Queue, *, settings: Settings) -> None:
-    """One round. Raises DBAPIError while the database is away; an absent broker is only logged."""
+class Patience:
+    """After an outage of the database runners have the time of a lease to come back: the outage is nobody's crash."""
+
+    def __init__(self, *, seconds: float, stall_seconds: float) -> None:
+        self._seconds = seconds
+        self._stall_seconds = stall_seconds
+        self._away_at = -math.inf
+
+    def look(self, db: Database) -> None:
+        """Raises DBAPIError while the database is away; one that is slow to answer was away, too."""
+        asked_at = time.monotonic()
+        try:
+            db.ping()
+        except DBAPIError:
+            self._away_at = time.monotonic()
+            raise
+        if time.monotonic() - asked_at > self._stall_seconds:
+            self._away_at = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() - self._away_at > self._seconds
+
+
+def reconcile(db: Database, queue: Queue, *, settings: Settings, frees: bool = True) -> None:
+    """One round; `frees` jobs whose lease has run out.
+
+    Raises DBAPIError while the database is away; an absent broker is only logged.
+    """
     with db.write() as session:
-        lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds)
+        lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds) if frees else []
         workers.forget_gone(session)
         idempotency.forget_old(session)
     for job in lost:
@@ -55,10 +82,12 @@ def main() -> None:
     artifacts = Artifacts(settings.artifacts_dir)
     log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
     threading.Thread(target=frozen.watch, args=(settings.database,), kwargs={"stop": stop}, daemon=True).start()
+    patience = Patience(seconds=settings.lease_seconds, stall_seconds=settings.heartbeat_seconds)
     swept_at = -math.inf
     while not stop.wait(settings.reconcile_seconds):
         try:
-            reconcile(db, queue, settings=settings)
+            patience.look(db)
+            reconcile(db, queue, settings=settings, frees=patience.is_over)
             if time.monotonic() - swept_at > settings.sweep_seconds:
                 sweeping.sweep(db, artifacts, orphan_seconds=settings.orphan_seconds)
                 swept_at = time.monotonic()

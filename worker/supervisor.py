@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from store import database, runs, states, tables
 from store.database import Database
-from store.errors import LeaseLost
+from store.errors import DatabaseAway, LeaseLost
 from store.settings import Settings
 from store.states import Reason
 from worker import exits
@@ -23,6 +24,7 @@ from worker.process import Child
 log = structlog.get_logger()
 OVERDUE = "max_seconds"
 """The code of a job that has run for as long as it may."""
+AWAY = Reason("database_away", "the database was away for longer than the lease; the newest checkpoint goes on")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Supervisor:
         except LeaseLost as error:
             child.end()
             log.warning("lease lost, trainer ended", job_id=job_id, attempt=job.attempt, reason=str(error))
+            if isinstance(error, DatabaseAway):
+                self._give_back(job)
             return
         finally:
             status = child.end()
@@ -117,6 +121,9 @@ class Supervisor:
         log.info("trainer ended", job_id=job.id, attempt=job.attempt, exit_status=status)
         if ending.forced is None and status in {exits.DONE, exits.LEASE_LOST}:
             return
+        if status == exits.DATABASE_AWAY:
+            self._give_back(job)
+            return
         try:
             database.retry(
                 lambda: self._write_conclusion(job=job, status=status, ending=ending, tail=tail),
@@ -124,6 +131,24 @@ class Supervisor:
             )
         except LeaseLost as error:
             log.warning("the attempt's end came too late", job_id=job.id, attempt=job.attempt, reason=str(error))
+
+    def _give_back(self, job: tables.Job) -> None:
+        """As soon as the database is back, or this worker shuts down. The outage is nobody's crash."""
+
+        def unit() -> None:
+            with self.database.write() as session:
+                runs.give_back(session, job_id=job.id, attempt=job.attempt, reason=AWAY)
+
+        while True:
+            try:
+                database.retry(unit, seconds=self.settings.lease_seconds)
+            except LeaseLost as error:
+                log.warning("somebody else was faster", job_id=job.id, attempt=job.attempt, reason=str(error))
+            except DBAPIError as error:
+                if database.is_outage(error) and not self.shutting_down():
+                    continue
+                raise
+            return
 
     def _write_conclusion(self, *, job: tables.Job, status: int, ending: Ending, tail: str) -> None:
         # One that had no ears yet when it was asked had not trained yet either.

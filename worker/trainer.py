@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 import torch
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from models import checkpoint, data, forks, parallel, precision, training
@@ -252,6 +253,11 @@ def main(arguments: list[str]) -> int:
     except LeaseLost as error:
         log.warning("ended", job_id=job_id, attempt=attempt, reason=str(error))
         return exits.LEASE_LOST
+    except DBAPIError as error:
+        if not database.is_outage(error):
+            raise
+        log.warning("ended", job_id=job_id, attempt=attempt, reason=f"the database is away: {error.orig}")
+        return exits.DATABASE_AWAY
     finally:
         queue.close()
         db.close()

@@ -46,15 +46,15 @@ REMOVALS = (
     Removal(
         "a runner that cannot renew ends itself",
         "worker/lease.py",
-        'raise LeaseLost("the database has been away for as long as the lease")',
+        'raise DatabaseAway("the database has been away for as long as the lease")',
         "return",
         ("tests/worker/test_lease.py",),
     ),
     Removal(
         "the reconciler frees lost jobs",
         "worker/reconciler.py",
-        "lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds)",
-        "lost: list = []",
+        "runs.recover_lost(session, backoff_seconds=settings.backoff_seconds) if frees else []",
+        "[]",
         ("tests/worker/test_reconciler.py", "tests/faults/test_03_dead_worker.py"),
     ),
     Removal(

@@ -1,9 +1,13 @@
+import time
+
+import pytest
 from redis import Redis
+from sqlalchemy.exc import OperationalError
 
 from store import runs
 from store.queue import Queue
 from tests.worker.conftest import TINY
-from worker.reconciler import reconcile
+from worker.reconciler import Patience, reconcile
 
 
 def claim(db, job_id: str, *, lease_seconds: float) -> None:
@@ -51,3 +55,35 @@ def test_an_absent_broker_does_not_keep_it_from_freeing_jobs(db, settings, submi
     reconcile(db, away, settings=settings)
     away.close()
     assert job_of(job_id).status == "queued"
+
+
+def test_after_an_outage_runners_have_the_time_of_a_lease_to_come_back(db, monkeypatch, wait_for):
+    patience = Patience(seconds=0.5, stall_seconds=0.2)
+    patience.look(db)
+    assert patience.is_over
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "ping", refuse)
+        with pytest.raises(OperationalError):
+            patience.look(db)
+    patience.look(db)
+    assert not patience.is_over
+    wait_for(lambda: patience.is_over, seconds=2)
+
+
+def test_a_database_that_hung_was_away(db, monkeypatch):
+    patience = Patience(seconds=60, stall_seconds=0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "ping", lambda: time.sleep(0.3))  # the hanging itself
+        patience.look(db)
+    assert not patience.is_over
+
+
+def test_while_it_is_patient_it_frees_nobody(db, broker, settings, submit, job_of):
+    job_id = submit(TINY)
+    claim(db, job_id, lease_seconds=-1)
+    reconcile(db, broker, settings=settings, frees=False)
+    assert job_of(job_id).status == "running"
+
+
+def refuse() -> None:
+    raise OperationalError("select", {}, Exception("connection refused"))

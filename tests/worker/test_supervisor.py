@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from models import checkpoint
 from store import checkpoints, events, jobs, runs, states
@@ -152,6 +153,37 @@ def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, s
     assert trainers() == []
     job = job_of(job_id)
     assert (job.status, job.attempt, job.lease_owner) == ("running", 2, "other")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what refuses is a stand-in
+def test_an_outage_beyond_the_lease_costs_no_attempt(db, supervise, submit, job_of, wait_for, monkeypatch):
+    def refuse() -> object:
+        raise OperationalError("select", {}, Exception("connection refused"))
+
+    job_id = submit(LONG)
+    with in_background(supervise, job_id):
+        wait_for(trained_past(job_of, job_id, 0))
+        with monkeypatch.context() as patch:
+            patch.setattr(db, "read", refuse)
+            patch.setattr(db, "write", refuse)
+            wait_for(lambda: not trainers(), what="the trainer's end")
+    job = job_of(job_id)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the trainer's is another
+def test_a_trainer_whose_database_stays_away_costs_no_attempt(supervise, submit, job_of, monkeypatch):
+    job_id = submit(TINY)
+    trainers_own = {
+        "SADDLE_DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/nobody",
+        "SADDLE_LEASE_SECONDS": "0.5",
+        "SADDLE_HEARTBEAT_SECONDS": "0.1",
+    }
+    for name, value in trainers_own.items():
+        monkeypatch.setenv(name, value)
+    supervise(job_id)
+    job = job_of(job_id)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
 
 
 def test_a_trainer_without_progress_is_ended(db, settings, submit, job_of, wait_for):
