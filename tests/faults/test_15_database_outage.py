@@ -53,6 +53,7 @@ def test_a_job_outlives_the_restarts_of_its_database(stack, count, ledger, wait_
             if event.data.get("status") == "queued" and event.data["reason"]:
                 ledger.outcome(f"again after {event.data['reason']['code']}")
         ledger.expect(job.status == "succeeded", f"the job has {job.status}: {job.reason_message}")
+        ledger.expect(job.crashes == 0, f"the outages have cost {job.crashes} attempts")
         ticks = client.metrics(job_id).images_seen
         spaces = Counter(np.diff([images for images in ticks if images % TICK_IMAGES == 0]).tolist())
         ledger.expect(set(spaces) == {TICK_IMAGES}, f"the series has spaces of {dict(spaces)} images")
