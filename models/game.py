@@ -71,7 +71,7 @@ class Game:
         So many images were seen before the round, and `fraction` of the budget was spent.
         """
         if self._replays_graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # untyped in PyTorch
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # PyTorch gives this function no types
         seen = images_seen + self.spec.batch_size
         for optimizer, wish in (
             (self.generator_optimizer, self.spec.generator_optimizer),

@@ -36,7 +36,7 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 30.0, what: st
         if value := condition():
             return value
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # what is waited for happens in other processes, which tell nobody: it has to be looked for
 
 
 @pytest.fixture(scope="session", name="wait_for")

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 Rule = Callable[["TrainingSpec"], str | None]
 
 
+def _body(spec: TrainingSpec) -> architectures.Architecture:
+    """The architecture, of a vae its backbone."""
+    architecture = spec.architecture
+    return architecture.backbone if isinstance(architecture, architectures.VaeArchitecture) else architecture
+
+
 def batch_fits_the_dataset(spec: TrainingSpec) -> str | None:
     images = spec.dataset.facts.images
     if spec.batch_size <= images:
@@ -42,9 +48,7 @@ def accumulation_divides_the_batch(spec: TrainingSpec) -> str | None:
 
 
 def architecture_fits_the_resolution(spec: TrainingSpec) -> str | None:
-    architecture = spec.architecture
-    if isinstance(architecture, architectures.VaeArchitecture):
-        architecture = architecture.backbone
+    architecture = _body(spec)
     if isinstance(architecture, architectures.MlpArchitecture):
         return None
     if architectures.halvings(spec.dataset.resolution) is not None:
@@ -69,15 +73,13 @@ def groups_divide_the_channels(spec: TrainingSpec) -> str | None:
 
 
 def shared_layers_leave_one_for_all(spec: TrainingSpec) -> str | None:
-    architecture = spec.architecture
-    if isinstance(architecture, architectures.VaeArchitecture):
-        architecture = architecture.backbone
+    architecture = _body(spec)
     if not isinstance(architecture, architectures.MlpArchitecture) or not architecture.share_channels:
         return None
     for side in ("generator_widths", "discriminator_widths"):
         if len(getattr(architecture, side)) < 2:
             return (
-                f"architecture.share_channels needs two hidden layers or more, one for all channels and one for each, "
+                "architecture.share_channels needs two hidden layers or more, one for all channels and one for each, "
                 f"and {side} has 1: add one, or set share_channels to false"
             )
     return None

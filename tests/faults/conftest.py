@@ -41,7 +41,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """A violation fails the test at its end, once all have been counted."""
     try:
         yield
-    except pytest.skip.Exception:
+    except pytest.skip.Exception:  # pytest skips by an exception; a test that was not run broke no promise
         raise
     except BaseException as error:
         item.stash[LEDGER].violation(f"the test broke off: {type(error).__name__}")

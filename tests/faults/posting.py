@@ -26,7 +26,7 @@ def post(http: httpx.Client, spec: dict[str, Any], *, key: str) -> httpx.Respons
         else:
             if response.status_code not in PASSING or time.monotonic() > deadline:
                 return response
-        time.sleep(RETRY_SECONDS)  # as a client does that was refused
+        time.sleep(RETRY_SECONDS)  # while the API is dead nothing tells when it is back: as any client, ask again
 
 
 def at_once(number: int, work: Callable[[int], T]) -> list[T]:

@@ -18,6 +18,7 @@ from tests.conftest import wait_for
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
+# `make test` installs both where it may; elsewhere, as on a laptop without root, the rest of the suite must still run.
 needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver is installed")
 FLAGS = (
     "--headless=new",
