@@ -1,5 +1,6 @@
 """The database: engine, clock and units of work, alike on SQLite and PostgreSQL."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -98,6 +99,8 @@ class Database:
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database was away or busy, so that the same unit of work may succeed later."""
+    if isinstance(error, OperationalError) and _is_refused_for_good(error.orig):
+        return False
     return isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
@@ -147,6 +150,16 @@ def _engine(url: str) -> Engine:
             "options": POSTGRESQL_OPTIONS,
         },
     )
+
+
+def _is_refused_for_good(error: BaseException | None) -> bool:
+    """Whether the statement itself is at fault, by the driver's own word; to SQLAlchemy it is all operational.
+
+    SQLite calls a missing table or column so, PostgreSQL a statement past its limits (class 54 of its error codes).
+    """
+    sqlite_code: int | None = getattr(error, "sqlite_errorcode", None)
+    sqlstate: str | None = getattr(error, "sqlstate", None)
+    return sqlite_code == sqlite3.SQLITE_ERROR or (sqlstate is not None and sqlstate.startswith("54"))
 
 
 def _sqlite_connect(connection: Any, record: ConnectionPoolEntry) -> None:

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import alembic.command
 import alembic.config
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from store import database, events, runs
@@ -66,6 +66,31 @@ def test_an_outage_that_outlasts_the_patience_is_raised():
 
     with pytest.raises(OperationalError):
         database.retry(work, seconds=0.2)
+
+
+def test_a_statement_that_can_never_succeed_is_no_outage_and_is_tried_once(db):
+    tried = []
+
+    def work() -> None:
+        tried.append(1)
+        with db.read() as session:
+            session.execute(text("SELECT " + ", ".join("1" * 3000)))
+
+    with pytest.raises(OperationalError) as refused:
+        database.retry(work, seconds=30)
+    assert not database.is_outage(refused.value)
+    assert len(tried) == 1
+
+
+def test_a_locked_database_is_an_outage(tmp_path):
+    url = f"sqlite:///{tmp_path / 'locked.db'}"
+    database.migrate(url)
+    db = Database(url, deliver=lambda outbox: None)
+    with create_engine(url, connect_args={"timeout": 0}).connect() as other, db.write():
+        with pytest.raises(OperationalError) as refused:
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+        assert database.is_outage(refused.value)
+    db.close()
 
 
 def test_a_database_without_tables_does_not_answer_the_ping(tmp_path):
