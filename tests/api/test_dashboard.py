@@ -271,7 +271,7 @@ def test_the_static_folder_is_all_that_is_served(anonymous):
 
 def test_while_the_database_is_away_a_page_says_so(services, settings):
     queue = Queue(settings.redis)
-    gone = Database(f"sqlite:///{settings.data_dir / 'no-tables.db'}", deliver=queue.deliver)
+    gone = Database(f"sqlite:///{settings.data_dir}", deliver=queue.deliver)  # a folder, which SQLite cannot open
     with TestClient(create_app(dataclasses.replace(services, database=gone)), raise_server_exceptions=False) as client:
         answer = client.get("/", cookies={COOKIE: "x"})
     assert answer.status_code == 503
