@@ -86,10 +86,11 @@ def test_a_locked_database_is_an_outage(tmp_path):
     url = f"sqlite:///{tmp_path / 'locked.db'}"
     database.migrate(url)
     db = Database(url, deliver=lambda outbox: None)
-    with create_engine(url, connect_args={"timeout": 0}).connect() as other, db.write():
-        with pytest.raises(OperationalError) as refused:
-            other.exec_driver_sql("BEGIN IMMEDIATE")
-        assert database.is_outage(refused.value)
+    impatient = create_engine(url, connect_args={"timeout": 0})
+    with impatient.connect() as other, db.write(), pytest.raises(OperationalError) as refused:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+    assert database.is_outage(refused.value)
+    impatient.dispose()
     db.close()
 
 
