@@ -56,7 +56,16 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
 CMD ["python", "-m", "api.main"]
 
 
-FROM application AS worker-cpu
+# `compile: true` needs a compiler where it trains: PyTorch writes C++ for a CPU, and a C launcher for each CUDA kernel.
+FROM application AS trainer
+USER root
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends g++ \
+ && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+
+
+FROM trainer AS worker-cpu
 COPY --from=packages-cpu /opt/venv /opt/venv
 COPY --from=datasets /usr/share/datasets/fashion-mnist /usr/share/datasets/fashion-mnist
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s \
@@ -64,7 +73,7 @@ HEALTHCHECK --interval=60s --timeout=30s --start-period=60s \
 CMD ["celery", "-A", "worker.app:app", "worker", "--concurrency", "1", "--loglevel", "INFO"]
 
 
-FROM application AS worker
+FROM trainer AS worker
 COPY --from=packages-cuda /opt/venv /opt/venv
 COPY --from=datasets /usr/share/datasets/fashion-mnist /usr/share/datasets/fashion-mnist
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s \

@@ -47,11 +47,13 @@ class Game:
         self._statistics = [*_statistics(self.generator), *_statistics(self.discriminator)]
         self.fast_generator: Callable[..., Tensor] = self.generator
         self.fast_discriminator: Callable[..., Tensor] = self.discriminator
-        """The same networks, compiled if the spec says so; compiled ones cannot be differentiated twice."""
-        if spec.compile:
-            mode = "reduce-overhead" if self._replays_graphs else None
-            self.fast_generator = torch.compile(self.generator, mode=mode)
-            self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
+        """The same networks, or these compiled; compiled ones cannot be differentiated twice."""
+
+    def compile_networks(self) -> None:
+        """They are compiled when they are first called."""
+        mode = "reduce-overhead" if self._replays_graphs else None
+        self.fast_generator = torch.compile(self.generator, mode=mode)
+        self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
 
     @property
     def _replays_graphs(self) -> bool:

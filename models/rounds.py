@@ -144,7 +144,8 @@ def _discriminator_turn(
     fakes, seen = [], []
     for part in deal.parts(number):
         fake_NCHW = verdicts.generate(game, rules, part, learning=keep_graph and number == 1)
-        verdict = verdicts.look(game, rules, part, fake_NCHW)
+        verdict = verdicts.look(game, rules, part, fake_NCHW, due=rules.terms_due(part.turn))
+        game.meter.add(verdict.scores)
         sums = _added(sums, torch.autograd.grad(verdict.loss, game.discriminator_parameters))
         fakes.append(fake_NCHW)
         seen.append(verdict)
@@ -156,21 +157,11 @@ def _discriminator_turn(
 
 def _generator_turn(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Gradients:
     """Teaches the generator that made the fakes to have them taken for real."""
-    assert rules.loss is not None
     number = game.spec.accumulation_steps
     sums: Gradients | None = None
     for part in deal.parts(number):
         drawn_NCHW = fake_NCHW if number == 1 else verdicts.generate(game, rules, part, learning=True)
-        fake = verdicts.judge(
-            game, rules, part.labels, verdicts.shown(game, rules, part, drawn_NCHW, "augment_generator")
-        )
-        real = torch.zeros_like(fake)
-        if rules.loss.generator_compares:
-            with torch.no_grad():
-                real = verdicts.judge(
-                    game, rules, part.labels, verdicts.shown(game, rules, part, part.real_NCHW, "augment_real")
-                )
-        loss = rules.loss.generator(real, fake)
+        loss = verdicts.please(game, rules, part, drawn_NCHW)
         sums = _added(sums, torch.autograd.grad(loss, game.generator_parameters))
         game.meter.add({"loss_g": loss})
     assert sums is not None

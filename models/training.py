@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import torch
 
-from models import checkpoint, evaluators, guard, parallel, precision, rates, rounds, schedule
+from models import checkpoint, compiled, denormals, evaluators, guard, parallel, precision, rates, rounds, schedule
 from models import spec as specs
 from models.checkpoint import State
 from models.data import ImageData
@@ -63,7 +63,9 @@ class CheckpointDue:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The networks have been compiled, within the first step; its seconds are part of the budget."""
+    """The networks, or rounds as a whole, have been compiled, within the step that ends here; its seconds are part of
+    the budget.
+    """
 
     images_seen: int
     seconds: float
@@ -114,6 +116,8 @@ def train(
     the means in relativistic_average and dragan) and for chance that is not dealt (of penalties, augmentations that the
     discriminator is shown, and posteriors): these are each share's own, as with the parts of a batch.
 
+    Until the last event, or `close`, numbers too near zero for their format's normal form are 0 in this thread.
+
     Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec or the batch cannot
     be shared.
     """
@@ -125,7 +129,7 @@ def train(
         yield Finished(position.images_seen, spent)
         return
 
-    with closing(Dealer(spec, dataset, device=device)) as dealer:
+    with denormals.flushed(), closing(Dealer(spec, dataset, device=device)) as dealer:
         good = resume.state.good if resume is not None and resume.state.good is not None else game.state(position)
         yield from _play(game, dealer, position=position, good=good, clock=clock, dataset=dataset, stop=stop)
 
@@ -142,7 +146,7 @@ def _play(
 ) -> Iterator[Event]:
     spec, group = game.spec, game.group
     rules = Rules.of(spec, device=game.device)
-    play = rounds.method(spec)
+    play, has_compiled = _method(game)
     compiles = spec.compile
     seen = position.images_seen
     clock.start_lap(seen)
@@ -159,7 +163,7 @@ def _play(
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
         seconds = clock.seconds()
-        if compiles:
+        if compiles and has_compiled():
             compiles = False
             yield Compiled(seen, seconds - began)
             clock.start_lap(seen)
@@ -197,6 +201,17 @@ def _play(
             yield Finished(seen, ended)
             return
         clock.start_lap(seen)
+
+
+def _method(game: Game) -> tuple[rounds.Round, Callable[[], bool]]:
+    """How the game's networks learn, and whether what is to be compiled for that has been, once a round is played."""
+    spec = game.spec
+    if compiled.whole(spec, device=game.device, processes=game.group.size):
+        whole = compiled.Rounds()
+        return whole, whole.have_compiled
+    if spec.compile:
+        game.compile_networks()
+    return rounds.method(spec), lambda: True
 
 
 def _repaired(failure: guard.Failure, *, failed: Position, position: Position) -> Repaired:

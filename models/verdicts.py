@@ -52,19 +52,19 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """The logits of the N real images, and the discriminator's loss, penalties included."""
+    """The logits of the N real images, the discriminator's loss, penalties included, and scalars for the meter."""
 
     real: Tensor
     loss: Tensor
+    scores: dict[str, Tensor]
 
 
-def look(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Verdict:
-    """Judges both batches, for the discriminator. Lazy penalties count as often as they were left out."""
+def look(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor, *, due: Sequence[specs.Penalty]) -> Verdict:
+    """Judges both batches, for the discriminator. The penalties due, if lazy, count as often as they were left out."""
     assert rules.loss is not None
-    due = rules.terms_due(deal.turn)
-    slopes = any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in due)
-    real_NCHW = deal.real_NCHW.requires_grad_(slopes)
-    fake_NCHW = (fake_NCHW.detach().float() if due else fake_NCHW.detach()).requires_grad_(slopes)
+    real_NCHW, fake_NCHW = deal.real_NCHW, fake_NCHW.detach().float() if due else fake_NCHW.detach()
+    if any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in due):
+        real_NCHW, fake_NCHW = real_NCHW.requires_grad_(), fake_NCHW.requires_grad_()
     real, fake = _judge_both(game, rules, deal, real_NCHW, fake_NCHW, exact=bool(due))
     loss = rules.loss.discriminator(real, fake)
     scores = {
@@ -83,8 +83,7 @@ def look(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Verdict:
         assert term is not None
         scores[penalty.kind] = term(penalty, judgement)
         loss = loss + penalty.every_steps * scores[penalty.kind]
-    game.meter.add(scores)
-    return Verdict(real, loss)
+    return Verdict(real, loss, scores)
 
 
 def adapt(game: Game, rules: Rules, parts: Sequence[Verdict]) -> None:
@@ -92,6 +91,17 @@ def adapt(game: Game, rules: Rules, parts: Sequence[Verdict]) -> None:
     if rules.augment.learn is not None:
         logits = torch.cat([verdict.real.detach() for verdict in parts])
         rules.augment.learn(game.spec.augment, game.group.gather(logits), game.memory)
+
+
+def please(game: Game, rules: Rules, deal: Deal, fake_NCHW: Tensor) -> Tensor:
+    """The loss of the generator that made the fakes, which wants them taken for real."""
+    assert rules.loss is not None
+    fake = judge(game, rules, deal.labels, shown(game, rules, deal, fake_NCHW, "augment_generator"))
+    real = torch.zeros_like(fake)
+    if rules.loss.generator_compares:
+        with torch.no_grad():
+            real = judge(game, rules, deal.labels, shown(game, rules, deal, deal.real_NCHW, "augment_real"))
+    return rules.loss.generator(real, fake)
 
 
 def generate(game: Game, rules: Rules, deal: Deal, *, learning: bool) -> Tensor:

@@ -134,6 +134,14 @@ def test_redis_keeps_what_it_is_given() -> None:
 # Images
 
 
+@pytest.mark.parametrize("worker", ["worker", "worker-cpu"])
+def test_a_worker_can_compile(worker: str) -> None:
+    assert stages()[worker].startswith("trainer AS ")
+    assert " g++ " in stages()["trainer"]
+    # Compiled kernels are loaded from /tmp.
+    assert all(",exec" in SERVICES[service]["tmpfs"][0] for service in ("worker", "worker-gpu"))
+
+
 def test_python_is_pinned_to_a_patch_release() -> None:
     assert re.match(r"python:3\.11\.\d+-slim-bookworm AS python\n", stages()["python"])
     bases = {part.split(" AS ")[0] for name, part in stages().items() if name != "python"}
@@ -143,10 +151,11 @@ def test_python_is_pinned_to_a_patch_release() -> None:
 @pytest.mark.parametrize("target", ["api", "worker", "worker-cpu"])
 def test_image_runs_a_command_of_its_own_without_root(target: str) -> None:
     stage = stages()[target]
-    assert stage.startswith("application AS")
+    base = stage.split(" AS ")[0]
+    assert base == ("application" if target == "api" else "trainer")
+    assert stages()["trainer"].startswith("application AS")
     assert "USER" not in stage
-    assert re.search(r"^USER 10001:10001$", stages()["application"], re.MULTILINE)
-    assert stages()["application"].rstrip().endswith("USER 10001:10001")
+    assert re.sub(r"\n+(#.*\n*)*$", "", stages()[base]).endswith("\nUSER 10001:10001")
     assert "HEALTHCHECK" in stage
     assert re.search(r"^CMD \[", stage, re.MULTILINE)
 

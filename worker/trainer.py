@@ -111,10 +111,9 @@ class Trainer:
         except _OriginDamaged as error:
             self._finish(states.FAILED, states.Reason("checkpoint_damaged", str(error)))
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if (reason := _verdict(error)) is None:
                 raise
-            remedy = "lower batch_size or the widths of the architecture"
-            self._finish(states.FAILED, states.Reason("out_of_memory", f"{remedy}: {error}"))
+            self._finish(states.FAILED, reason)
         except StorageFull as error:
             message = str(error)
             self._write(
@@ -226,8 +225,14 @@ def _device(wish: str) -> torch.device:
     return torch.device(wish)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+def _verdict(error: BaseException) -> states.Reason | None:
+    """Why a job that raised this would fail again; None: another attempt may fare better."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return states.Reason("out_of_memory", f"lower batch_size or the widths of the architecture: {error}")
+    if isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        said = str(error).partition("\n")[0]
+        return states.Reason("not_compiled", f"set compile to false, or give the worker a C++ compiler, g++: {said}")
+    return None
 
 
 def main(arguments: list[str]) -> int:

@@ -1,8 +1,9 @@
 """Adam and AdamW by PyTorch's fused kernels, and so the same to the bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from models import spec as specs
@@ -39,8 +40,12 @@ class FusedAdam(Optimizer):
         self.weight_decay = weight_decay
         self._kernel: Callable[..., None] = torch._fused_adam_ if weight_decay is None else torch._fused_adamw_
 
+    def moments(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """The running means of gradients and of their squares, one a parameter, and the number of steps, live."""
+        return self.kept("exp_avg"), self.kept("exp_avg_sq"), self.counter("step")
+
     def step(self) -> None:
-        means, squares, steps = self.kept("exp_avg"), self.kept("exp_avg_sq"), self.counter("step")
+        means, squares, steps = self.moments()
         with torch.no_grad():
             steps.add_(1 - self.found_inf)
             self._kernel(
@@ -59,3 +64,39 @@ class FusedAdam(Optimizer):
                 maximize=False,
                 found_inf=self.found_inf,
             )
+
+    @torch.no_grad()
+    def pace(self) -> tuple[Tensor, Tensor]:
+        """What the next step multiplies and adds: lr sqrt(1 - beta2^t) / (1 - beta1^t) and eps sqrt(1 - beta2^t)."""
+        count = self.counter("step") + 1
+        scale = (1 - self.betas[1] ** count).sqrt()
+        return self.lr * scale / (1 - self.betas[0] ** count), self.eps * scale
+
+    @torch.no_grad()
+    def take(
+        self,
+        gradients: Sequence[Tensor],
+        moments: tuple[list[Tensor], list[Tensor], Tensor],
+        pace: tuple[Tensor, Tensor],
+        *,
+        lr: Tensor,
+        finite: Tensor,
+    ) -> None:
+        """The step in plain operations, for a compiler to fuse: that of PyTorch's kernels up to rounding.
+
+        Nothing changes unless `finite`, a tensor of no dimension, is true. The rest is given because it changes from
+        step to step: `moments`, `pace` and the learning rate, which only decay asks for.
+        """
+        means, squares, steps = moments
+        rate, eps = pace
+        taken = finite.float()
+        steps.add_(taken)
+        for parameter, gradient, mean, square in zip(self.parameters, gradients, means, squares, strict=True):
+            # Not a product with 0, which would leave NaN as NaN.
+            told = torch.where(finite, gradient, 0.0)
+            mean.add_((told - mean) * (taken * (1 - self.betas[0])))
+            square.add_((told * told - square) * (taken * (1 - self.betas[1])))
+            change = taken * rate * mean / (square.sqrt() + eps)
+            if self.weight_decay is not None:
+                change = change + taken * lr * self.weight_decay * parameter
+            parameter.sub_(change)

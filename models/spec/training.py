@@ -42,7 +42,8 @@ class TrainingSpec(Spec):
     precision: Literal["auto", "fp32", "bf16"]
     """auto: bf16 autocast where the hardware computes in it, else fp32."""
     compile: bool = False
-    """Whether the networks are compiled first: up to a minute before the first step, faster steps then."""
+    """Whether rounds, or where that is not possible the networks, are compiled first: up to a minute before the first
+    steps, faster ones then. Needs a C++ compiler where it trains."""
     cuda_graphs: bool = False
     """Whether a GPU replays the compiled networks' kernels as CUDA graphs: for networks so small that launching kernels
     takes longer than they do. A CPU has none."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import data, presets, training
+from models import checkpoint, data, presets, training
 from models.spec import TrainingSpec
 
 CPU = torch.device("cpu")
@@ -67,3 +67,16 @@ def state(tiny: Callable[..., TrainingSpec], events: Callable[..., list[training
     asked = iter(range(100))
     run = events(spec, stop=lambda: next(asked) >= 2)
     return [event.state for event in run if isinstance(event, training.CheckpointDue)][-1]
+
+
+@pytest.fixture(scope="session")
+def kept() -> Callable[[training.State], checkpoint.Checkpoint]:
+    """A state as the checkpoint that is read back."""
+
+    def keep(state: training.State) -> checkpoint.Checkpoint:
+        manifest = checkpoint.Manifest(
+            images_seen=state.position.images_seen, spec=state.spec, position=state.position, files={}, sha256=""
+        )
+        return checkpoint.Checkpoint(manifest, state)
+
+    return keep

@@ -12,6 +12,7 @@ from models import checkpoint, data, training
 from models.spec import TrainingSpec
 
 Make = Callable[..., TrainingSpec]
+Keep = Callable[[training.State], checkpoint.Checkpoint]
 Run = Callable[..., list[training.Event]]
 E = TypeVar("E", bound=training.Event)
 NAMES = {
@@ -72,16 +73,16 @@ def test_stop_saves_a_checkpoint_at_the_next_step_and_no_tick(tiny: Make, events
     assert 96 not in [tick.images_seen for tick in of(training.Tick, run)]
 
 
-def test_a_finished_run_resumed_finishes_at_once(tiny: Make, events: Run) -> None:
+def test_a_finished_run_resumed_finishes_at_once(tiny: Make, events: Run, kept: Keep) -> None:
     spec = tiny()
     (due,) = of(training.CheckpointDue, events(spec))
-    assert events(spec, resume=_checkpoint(due.state)) == [training.Finished(64, "budget_images")]
+    assert events(spec, resume=kept(due.state)) == [training.Finished(64, "budget_images")]
 
 
-def test_a_checkpoint_of_other_networks_is_refused(tiny: Make, events: Run, state: training.State) -> None:
+def test_a_checkpoint_of_other_networks_is_refused(tiny: Make, events: Run, state: training.State, kept: Keep) -> None:
     other = tiny(architecture={"latent_dim": 9})
     with pytest.raises(ValueError, match="does not fit"):
-        events(other, resume=_checkpoint(state))
+        events(other, resume=kept(state))
 
 
 def test_state_handed_out_is_left_alone_by_later_steps(tiny: Make, digits: data.ImageData) -> None:
@@ -118,13 +119,6 @@ def test_evaluation_comes_before_the_checkpoint_of_the_same_place(tiny: Make, no
     assert set(first.values) == {"fid", "precision", "recall"}
 
 
-def _checkpoint(state: training.State) -> checkpoint.Checkpoint:
-    manifest = checkpoint.Manifest(
-        images_seen=state.position.images_seen, spec=state.spec, position=state.position, files={}, sha256=""
-    )
-    return checkpoint.Checkpoint(manifest, state)
-
-
 def test_compiled_networks_learn_what_plain_ones_do_and_say_what_compiling_took(
     tiny: Make, events: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +133,8 @@ def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, 
 
 
 def _compare_compiled(tiny: Make, events: Run) -> None:
-    how = {"precision": "fp32", "budget": {"images": 128, "seconds": None}}
+    # In two parts, of which the networks are compiled; rounds compiled whole have tests of their own.
+    how = {"precision": "fp32", "budget": {"images": 128, "seconds": None}, "accumulation_steps": 2}
     plain, compiled = (events(tiny(compile=wished, **how)) for wished in (False, True))
     (told,) = of(training.Compiled, compiled)
     assert compiled[0] == told

@@ -35,6 +35,7 @@ def raising(error: BaseException):
         (torch.OutOfMemoryError("CUDA out of memory"), "failed", "out_of_memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "failed", "out_of_memory"),
         (MemoryError(), "failed", "out_of_memory"),
+        (torch._dynamo.exc.InternalTorchDynamoError("no working C++ compiler"), "failed", "not_compiled"),
         (DatasetMissing("fetch it"), "failed", "dataset_missing"),
     ],
 )
