@@ -1,6 +1,7 @@
 """Promise 10: whatever becomes NaN in training, nothing that is saved is."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def _at(step, spoil, genuine):
 
 def _d_loss(patch, step):
     def spoil(verdict, *_):
-        return verdicts.Verdict(verdict.real, verdict.loss * torch.nan)
+        return replace(verdict, loss=verdict.loss * torch.nan)
 
     patch.setattr(verdicts, "look", _at(step, spoil, verdicts.look))
 
