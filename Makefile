@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
+PROCESSES := tests/end_to_end tests/faults tests/worker
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test slow faults soak check format bench gallery clean
@@ -17,8 +18,17 @@ demo: $(VENV)/.installed $(GARMENTS)  ## train the default recipe through the wh
 serve: $(VENV)/.installed $(GARMENTS)  ## the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m embedded.serve
 
+# Side by side: tests that start the service's processes wait for them most of the time.
 test: $(VENV)/.installed $(GARMENTS) browser  ## the tests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -m "not slow"
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-processes test-rooms
+
+.PHONY: test-processes test-rooms
+test-processes: $(VENV)/.installed $(GARMENTS)
+	$(BIN)/python -m pytest -m "not slow" $(PROCESSES)
+
+# As with the worker's trainers, threads that wait let the other processes have the core.
+test-rooms: $(VENV)/.installed $(GARMENTS)
+	GOMP_SPINCOUNT=30000 $(BIN)/python -m pytest -m "not slow" $(addprefix --ignore ,$(PROCESSES))
 
 slow: $(VENV)/.installed $(GARMENTS)  ## the long fault-injection and quality runs
 	$(BIN)/python -m pytest -m slow --timeout 1800

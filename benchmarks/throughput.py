@@ -51,7 +51,7 @@ CASES = (
 def measure(cases: tuple[Case, ...] = CASES, *, rounds: int = ROUNDS) -> list[figures.Row]:
     rows = []
     for case in cases:
-        spec, dataset = _task(case)
+        spec, dataset = task(case.part, padding=case.padding)
         ours, theirs, compiling = [], [], []
         for _ in range(rounds):
             speed, seconds = saddle(spec, dataset, steps=case.steps)
@@ -70,13 +70,14 @@ def measure(cases: tuple[Case, ...] = CASES, *, rounds: int = ROUNDS) -> list[fi
     return rows
 
 
-def _task(case: Case) -> tuple[TrainingSpec, data.ImageData]:
-    spec = presets.resolve(case.part | {"evaluation": {"metrics": []}})
+def task(part: dict[str, Any], *, padding: int = 0) -> tuple[TrainingSpec, data.ImageData]:
+    """A spec that evaluates nothing, and its dataset with so many black pixels on each side."""
+    spec = presets.resolve(part | {"evaluation": {"metrics": []}})
     dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
-    edge = (case.padding, case.padding)
+    edge = (padding, padding)
     padded = data.ImageData(np.pad(dataset.images_NCHW, ((0, 0), (0, 0), edge, edge)), dataset.labels)
     # Past the rule that a dataset has its own resolution.
-    resolution = spec.dataset.resolution + 2 * case.padding
+    resolution = spec.dataset.resolution + 2 * padding
     return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"resolution": resolution})}), padded
 
 
