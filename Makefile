@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
-PROCESSES := tests/end_to_end tests/faults tests/worker
+PROCESSES := tests/faults tests/worker
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test slow faults soak check format bench gallery clean
@@ -18,7 +18,7 @@ demo: $(VENV)/.installed $(GARMENTS)  ## train the default recipe through the wh
 serve: $(VENV)/.installed $(GARMENTS)  ## the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m embedded.serve
 
-# Side by side: tests that start the service's processes wait for them most of the time.
+# Side by side: tests of workers and of a hurt service wait for processes most of the time.
 test: $(VENV)/.installed $(GARMENTS) browser  ## the tests, on SQLite and PostgreSQL
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-processes test-rooms
 
