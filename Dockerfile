@@ -17,10 +17,10 @@ COPY pyproject.toml requirements.lock ./
 
 FROM lock AS packages-cpu
 RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' requirements.lock)" \
- && pip install --constraint requirements.lock .
+ && pip install --constraint requirements.lock ".[service]"
 
 FROM lock AS packages-cuda
-RUN pip install --constraint requirements.lock .
+RUN pip install --constraint requirements.lock ".[service]"
 
 
 FROM python AS datasets
@@ -37,7 +37,7 @@ ENV HOME=/tmp \
 WORKDIR /app
 COPY alembic.ini ./
 COPY alembic/ alembic/
-COPY client/ client/
+COPY saddle/ saddle/
 COPY models/ models/
 COPY store/ store/
 COPY api/ api/

@@ -103,6 +103,6 @@ def _docs() -> HTMLResponse:
 
 def _version() -> str:
     try:
-        return version("saddle")
+        return version("saddle-gan")
     except PackageNotFoundError:  # run from a checkout that is not installed
         return "0.0.0"

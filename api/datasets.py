@@ -9,7 +9,9 @@ from fastapi import APIRouter, Response
 from api.access import Reader, Using
 from api.errors import Problem, documented, not_found
 from api.schemas import DatasetOut, Page
-from models import catalog, data, pictures
+from models import data
+from models.generation import pictures
+from models.specs import catalog
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

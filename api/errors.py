@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 from store import database
 from store.errors import Conflict, IdempotencyMismatch, NotFound, StorageFull
 

@@ -15,8 +15,9 @@ from api.errors import documented, invalid, invalid_spec
 from api.jobs import BODY, REFUSED, IdempotencyKey, JobId, answer_once, created, new_job
 from api.schemas import JobOut
 from api.services import Services
-from models import forks, presets
-from models.spec import TrainingSpec
+from models import presets
+from models.checkpoints import forks
+from models.specs import TrainingSpec
 from store import checkpoints, idempotency, ids, jobs, tables
 from store.checkpoints import NewCheckpoint
 from store.errors import Conflict

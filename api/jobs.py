@@ -15,8 +15,8 @@ from api.body import JsonBody, json_body
 from api.errors import documented, invalid, invalid_spec
 from api.schemas import DryRun, JobOut, Page, Parameters
 from api.services import Services
-from models import advice, presets
-from models.spec import TrainingSpec
+from models import presets
+from models.specs import TrainingSpec, advice
 from store import idempotency, ids, jobs, states, tables
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -12,7 +12,7 @@ from api.body import JsonBody, json_body
 from api.errors import documented, invalid_spec
 from api.jobs import BODY, REFUSED
 from api.schemas import KeyOut, NewKeyOut, Page
-from models.fields import Name
+from models.specs.fields import Name
 from store import ids, keys
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])

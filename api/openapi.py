@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from api.errors import ProblemDetails
 from models import presets
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 
 JOB_ID = "job_01kb1q2w3e4r5t6y7v8b9n0m1k"
 REF = "#/components/schemas/{model}"

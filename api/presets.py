@@ -9,7 +9,7 @@ from api.access import Reader
 from api.errors import documented, not_found
 from api.schemas import Page, PresetOut
 from models import presets
-from models.spec import BuiltinName
+from models.specs import BuiltinName
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"])
 Dataset = Annotated[BuiltinName, Query(description="The dataset to resolve the recipe for")]

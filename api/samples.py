@@ -13,7 +13,7 @@ from api.access import Reader, Using
 from api.errors import Problem, documented, invalid, not_found
 from api.jobs import JobId
 from api.services import CorruptCheckpoint, SampleRequest, Services
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 from store import checkpoints, ids, jobs, states, tables
 
 log = structlog.get_logger()

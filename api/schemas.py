@@ -5,7 +5,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 from store import tables
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 from store.artifacts import Artifacts
 from store.database import Database
 from store.queue import Queue

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from api.services import CorruptCheckpoint, Estimate, SampleRequest
-from models import checkpoint, estimates, pictures, sampling
+from models.checkpoints import checkpoint
 from models.data import Stored
-from models.spec import TrainingSpec
+from models.generation import pictures, sampling
+from models.specs import TrainingSpec
+from models.training import estimates
 
 T = TypeVar("T")
 GENERATORS = 8

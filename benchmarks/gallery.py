@@ -15,8 +15,9 @@ import torch
 
 from benchmarks import gallery_page, machine, recipes
 from benchmarks.gallery_page import Row
-from models import data, pictures, presets, sampling, training
-from models.spec import TrainingSpec
+from models import data, presets, training
+from models.generation import pictures, sampling
+from models.specs import TrainingSpec
 
 GARMENTS = presets.DEFAULT_DATASET
 MODES = ("ring", "grid", "stacked-fashion")

@@ -16,8 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models import pixels
-from models.data import Stored, fashion_mnist
+from models.data import Stored, fashion_mnist, pixels
 from models.evaluators.fid import frechet_distance
 from models.evaluators.precision_recall import precision_recall
 from store.settings import Settings

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from benchmarks import figures, plain
 from benchmarks.judge import Verdict, judge
-from models import checkpoint, data, pixels, presets, sampling, training
-from models.data import fashion_mnist
-from models.game import Game
-from models.spec import TrainingSpec
+from models import data, presets, training
+from models.checkpoints import checkpoint
+from models.data import fashion_mnist, pixels
+from models.generation import sampling
+from models.specs import TrainingSpec
+from models.training.state import Game
 from store.settings import Settings
 
 SECONDS = 150.0

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import data, presets, sampling, training
-from models.game import Game
-from models.spec import TrainingSpec
+from models import data, presets, training
+from models.generation import sampling
+from models.specs import TrainingSpec
+from models.training.state import Game
 
 IMAGES_SAVED = 10_000
 

@@ -23,9 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from embedded import redis as embedded_redis
-from models import checkpoint, presets
-from models.game import Game
-from models.position import Position
+from models import presets
+from models.checkpoints import checkpoint
+from models.checkpoints.progress import Position
+from models.training.state import Game
 from store import database, jobs, live, runs, workers
 from store.database import Database, Outbox
 from store.settings import Settings

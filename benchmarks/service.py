@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from benchmarks import figures
-from client.client import Client
-from client.schemas import Job
 from embedded import stack
 from models import data, presets, training
+from saddle.client import Client
+from saddle.schemas import Job
 from store.settings import Settings
 
 ROUNDS = 7

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from benchmarks import figures, plain
-from models import architectures, data, pixels, presets, training
-from models.spec import AdamOptimizer, TrainingSpec
+from models import architectures, data, presets, training
+from models.data import pixels
+from models.specs import AdamOptimizer, TrainingSpec
 from store.settings import Settings
 
 ROUNDS = 7

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from unittest import mock
 
 from benchmarks import figures, throughput
-from models import data, denormals, presets
-from models.spec import TrainingSpec
+from models import data, presets
+from models.runtime import denormals
+from models.specs import TrainingSpec
 
 ROUNDS = 5
 STEPS = 200

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from client import lines, progress
-from client.errors import SaddleError
 from embedded import stack
+from saddle import lines, progress
+from saddle.errors import SaddleError
 from store.settings import Settings
 
 PICTURE = Path("demo.png")

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from client.client import Client
-from client.errors import SaddleError, Unreachable
 from embedded.redis import free_port
+from saddle.client import Client
+from saddle.errors import SaddleError, Unreachable
 
 START_SECONDS = 60.0
 

@@ -1,24 +1,15 @@
-"""Adversarial losses: what each is called in a spec, and pure functions of logits, float32, one logit an image.
+"""Adversarial losses: pure functions of logits, float32, one logit an image.
 
 Every loss is minimised. The discriminator's rewards high logits for real images and low ones for fakes; the generator's
-rewards high logits for fakes. sigma is the logistic function. Only methods of tensors are used, so that specs can be
-read without torch, and a new loss is a class, its functions and two lines at the foot, all in this file.
+rewards high logits for fakes. sigma is the logistic function.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from torch import Tensor
 
-from models.fields import Spec
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Side = Callable[["Tensor", "Tensor"], "Tensor"]
+Side = Callable[[Tensor, Tensor], Tensor]
 """(logits of real images, logits of fakes) -> the loss or share, a scalar."""
 
 
@@ -47,12 +38,6 @@ def paired_accuracy(real: Tensor, fake: Tensor) -> Tensor:
     return (real > fake).float().mean()
 
 
-class Minimax(Spec):
-    """The original saturating game (Goodfellow et al. 2014, eq. 1)."""
-
-    kind: Literal["minimax"] = "minimax"
-
-
 def binary_d(real: Tensor, fake: Tensor) -> Tensor:
     """-E log sigma(D(x)) - E log(1 - sigma(D(G(z)))): Goodfellow et al. 2014, eq. 1, negated to be minimised."""
     return softplus(-real).mean() + softplus(fake).mean()
@@ -64,22 +49,10 @@ def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
     return -softplus(fake).mean()
 
 
-class NonSaturating(Spec):
-    """The generator maximises log D(G(z)) (Goodfellow et al. 2014, section 3)."""
-
-    kind: Literal["non_saturating"] = "non_saturating"
-
-
 def non_saturating_g(real: Tensor, fake: Tensor) -> Tensor:
     """-E log sigma(D(G(z))): Goodfellow et al. 2014, section 3."""
     del real
     return softplus(-fake).mean()
-
-
-class LeastSquares(Spec):
-    """Logits are drawn to 1 for real images and to 0 for fakes (Mao et al. 2017, eq. 9)."""
-
-    kind: Literal["least_squares"] = "least_squares"
 
 
 def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -98,12 +71,6 @@ def nearer_one_accuracy(real: Tensor, fake: Tensor) -> Tensor:
     return ((real > 0.5).float().mean() + (fake < 0.5).float().mean()) / 2
 
 
-class Wasserstein(Spec):
-    """The difference of means (Arjovsky et al. 2017); needs a penalty that bounds the discriminator's slope."""
-
-    kind: Literal["wasserstein"] = "wasserstein"
-
-
 def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
     """E D(G(z)) - E D(x): Arjovsky et al. 2017, eq. 3, negated to be minimised."""
     return fake.mean() - real.mean()
@@ -115,21 +82,9 @@ def wasserstein_g(real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-class Hinge(Spec):
-    """Logits beyond the margin of 1 teach nothing more (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
-
-    kind: Literal["hinge"] = "hinge"
-
-
 def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
     """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))): Miyato et al. 2018, eq. 16."""
     return (1 - real).relu().mean() + (1 + fake).relu().mean()
-
-
-class RelativisticPaired(Spec):
-    """Each fake is compared with a real image (Jolicoeur-Martineau 2019; Huang et al. 2024, eq. 2)."""
-
-    kind: Literal["relativistic_paired"] = "relativistic_paired"
 
 
 def relativistic_paired_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -140,12 +95,6 @@ def relativistic_paired_d(real: Tensor, fake: Tensor) -> Tensor:
 def relativistic_paired_g(real: Tensor, fake: Tensor) -> Tensor:
     """-E log sigma(D(G(z)) - D(x)): Huang et al. 2024, eq. 2, from the generator's side."""
     return softplus(real - fake).mean()
-
-
-class RelativisticAverage(Spec):
-    """Each image is compared with the mean of the other kind (Jolicoeur-Martineau 2019, RaSGAN)."""
-
-    kind: Literal["relativistic_average"] = "relativistic_average"
 
 
 def relativistic_average_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -162,21 +111,6 @@ def average_accuracy(real: Tensor, fake: Tensor) -> Tensor:
     """The share of images on the right side of the other kind's mean."""
     return ((real > fake.mean()).float().mean() + (fake < real.mean()).float().mean()) / 2
 
-
-class Elbo(Spec):
-    """The evidence lower bound of a variational autoencoder (Kingma & Welling 2014, eq. 3): no game at all."""
-
-    kind: Literal["elbo"] = "elbo"
-    kl_weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Beta: above 1 latents are tidier and images blurrier (Higgins et al. 2017)."""
-    deviation: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """The standard deviation of a pixel, in [-1, 1], about what the generator draws."""
-
-
-Loss = Annotated[
-    Minimax | NonSaturating | LeastSquares | Wasserstein | Hinge | RelativisticPaired | RelativisticAverage | Elbo,
-    Field(discriminator="kind"),
-]
 
 REGISTRY: dict[str, Functions] = {
     "minimax": Functions(binary_d, minimax_g, absolute_accuracy, generator_compares=False),

@@ -190,7 +190,8 @@ def test_lock_pins_every_line_for_every_machine() -> None:
 
 def test_lock_holds_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project["optional-dependencies"]
+    asked = project["dependencies"] + extras["service"] + extras["dev"]
     names = {normal(re.split(r"[\[<>=]", requirement)[0]) for requirement in asked}
     assert names <= set(locked())
 

@@ -20,10 +20,11 @@ from threading import Event, Thread
 import structlog
 import torch
 
-from models import data, parallel, training
-from models.checkpoint import Checkpoint
-from models.parallel import Group
-from models.spec import TrainingSpec
+from models import data, training
+from models.checkpoints.checkpoint import Checkpoint
+from models.runtime import parallel
+from models.runtime.parallel import Group
+from models.specs import TrainingSpec
 from store import logs
 from store.settings import Settings
 from worker.process import die_with_parent

@@ -17,10 +17,12 @@ import torch
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from models import checkpoint, data, forks, parallel, precision, training
+from models import data, training
+from models.checkpoints import checkpoint, forks
+from models.checkpoints.progress import Position
 from models.data.errors import DatasetMissing
-from models.position import Position
-from models.spec import TrainingSpec
+from models.runtime import parallel, precision
+from models.specs import TrainingSpec
 from store import checkpoints, database, logs, runs, states, tables
 from store.artifacts import Artifacts
 from store.database import Database

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from models import randomness
-from models import spec as specs
+from models import specs
 from models.architectures import dcgan, mlp, r3gan, resnet, vae
+from models.runtime import randomness
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from models import spec as specs
+from models import specs
 from models.architectures import layers
 
 # Radford et al. 2016, section 4, initialise from a normal distribution with this deviation.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from models.spec.architectures import halvings
+from models.specs.architectures import halvings
 
 WIDEST_EMBEDDING = 32
 

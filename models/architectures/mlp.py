@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from models import spec as specs
+from models import specs
 from models.architectures import layers
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import spec as specs
+from models import specs
 from models.architectures import layers
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from models import spec as specs
+from models import specs
 from models.architectures import layers
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)

@@ -5,7 +5,7 @@ Nothing is judged here: in the discriminator's place stands an encoder.
 
 from torch import Tensor, nn
 
-from models import spec as specs
+from models import specs
 from models.architectures import dcgan, mlp
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from models import spec as specs
+from models import specs
 from models.augment import policies
 
 P, SIGNS, IMAGES, STEPS = "adaptive.p", "adaptive.signs", "adaptive.images", "adaptive.steps"

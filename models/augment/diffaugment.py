@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor
 
-from models import spec as specs
+from models import specs
 from models.augment import policies
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from models import spec as specs
+from models import specs
 
 
 def never(spec: specs.NoAugment, images_NCHW: Tensor, chance: Generator) -> Tensor:

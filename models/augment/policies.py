@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from models.spec.augment import Policy
+from models.specs.augment import Policy
 
 EMPTY = 0.0
 """What is shown where there is no image: the paper's zero, mid-grey in [-1, 1].

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from models import pixels, randomness
-from models import spec as specs
-from models.data import ImageData
+from models import specs
+from models.data import ImageData, pixels
 from models.evaluators import garments
 from models.evaluators.comparison import REAL_IMAGES, Comparison
 from models.evaluators.fid import fid
 from models.evaluators.modes import modes
 from models.evaluators.precision_recall import precision_recall
+from models.runtime import randomness
 
 __all__ = ["FEATURES", "METRICS", "REAL_IMAGES", "Comparison", "evaluate"]
 

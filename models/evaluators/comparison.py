@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from models.catalog import DatasetFacts
 from models.data import ImageData
+from models.specs.catalog import DatasetFacts
 
 REAL_IMAGES = 10_000
 """Fakes are compared with so many of the dataset's images, its first."""

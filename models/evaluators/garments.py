@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models import pixels, placement
+from models.data import pixels
+from models.runtime import placement
 
 WEIGHTS = Path(__file__).with_name("garments.safetensors")
 REPORT = Path(__file__).with_name("garments.json")

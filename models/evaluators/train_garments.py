@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import pixels, placement
-from models.data import fashion_mnist
+from models.data import fashion_mnist, pixels
 from models.evaluators import garments
+from models.runtime import placement
 
 SEED = 20_261_123
 EPOCHS = 10

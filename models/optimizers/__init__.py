@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from models import spec as specs
+from models import specs
 from models.optimizers import extra_adam, fused_adam, optimistic_adam, rmsprop, sgd
 from models.optimizers.optimizer import Optimizer
 

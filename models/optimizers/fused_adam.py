@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from models import spec as specs
+from models import specs
 from models.optimizers.optimizer import Optimizer
 
 

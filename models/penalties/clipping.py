@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models import spec as specs
+from models import specs
 
 
 @torch.no_grad()

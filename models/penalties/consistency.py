@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from models import spec as specs
+from models import specs
 from models.penalties.judgement import Judgement
 
 

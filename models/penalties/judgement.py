@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models import parallel
+from models.runtime import parallel
 
 
 @dataclass(frozen=True, eq=False)

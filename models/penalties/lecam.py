@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from models import spec as specs
+from models import specs
 from models.penalties.judgement import Judgement
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models import spec as specs
+from models import specs
 from models.penalties.judgement import Judgement
 
 CHW = (1, 2, 3)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from api import datasets
-from models import catalog
 from models.data import fashion_mnist
+from models.specs import catalog
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ from PIL import Image
 
 from api.services import CorruptCheckpoint, SampleRequest
 from api.serving import Cache, TorchSampler
-from models import checkpoint, presets
-from models.game import Game
-from models.position import Position
+from models import presets
+from models.checkpoints import checkpoint
+from models.checkpoints.progress import Position
+from models.training.state import Game
 
 SPEC = presets.resolve(
     {

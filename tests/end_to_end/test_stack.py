@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from client.client import Client
 from embedded.redis import free_port
+from saddle.client import Client
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = {

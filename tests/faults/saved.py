@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models import checkpoint
+from models.checkpoints import checkpoint
 from store import checkpoints, database, tables
 from store.artifacts import Artifacts
 from tests.faults.stack import OUTAGE_SECONDS, Stack

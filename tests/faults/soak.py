@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import psutil
 
-from client.errors import ApiError, SaddleError
+from saddle.errors import ApiError, SaddleError
 from store import states
 from store.queue import Queue
 from tests.conftest import wait_for

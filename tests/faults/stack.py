@@ -12,9 +12,9 @@ import httpx
 import psutil
 from sqlalchemy import select
 
-from client.client import Client
-from client.errors import ApiError
 from embedded.redis import free_port
+from saddle.client import Client
+from saddle.errors import ApiError
 from store import database, states, tables
 from store.database import Database
 from tests.conftest import wait_for

@@ -5,7 +5,7 @@ import random
 import psutil
 import pytest
 
-from models import checkpoint
+from models.checkpoints import checkpoint
 from tests.faults import saved
 from tests.faults.jobs import ENDLESS
 

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import checkpoint, data, presets, rounds, training, verdicts
-from models.game import Game
+from models import data, presets, training
+from models.checkpoints import checkpoint
+from models.training import objective
+from models.training.methods import rounds
+from models.training.state import Game
 from tests.faults.jobs import TINY
 
 pytestmark = [
@@ -33,7 +36,7 @@ def _d_loss(patch, step):
     def spoil(verdict, *_):
         return replace(verdict, loss=verdict.loss * torch.nan)
 
-    patch.setattr(verdicts, "look", _at(step, spoil, verdicts.look))
+    patch.setattr(objective, "look", _at(step, spoil, objective.look))
 
 
 def _g_gradient(patch, step):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import checkpoint, data, presets, training
-from models.spec import TrainingSpec
+from models import data, presets, training
+from models.checkpoints import checkpoint
+from models.specs import TrainingSpec
 
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {

@@ -7,13 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models import architectures
-from models.spec import (
-    DcganArchitecture,
-    MlpArchitecture,
-    R3ganArchitecture,
-    ResnetArchitecture,
-    VaeArchitecture,
-)
+from models.specs import DcganArchitecture, MlpArchitecture, R3ganArchitecture, ResnetArchitecture, VaeArchitecture
 
 CPU = torch.device("cpu")
 LATENTS = 6

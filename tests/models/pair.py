@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
-from models import checkpoint, data, parallel, training
-from models.parallel import Group
-from models.spec import TrainingSpec
+from models import data, training
+from models.checkpoints import checkpoint
+from models.runtime import parallel
+from models.runtime.parallel import Group
+from models.specs import TrainingSpec
 
 CPU = torch.device("cpu")
 

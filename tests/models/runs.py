@@ -5,8 +5,10 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models import checkpoint, schedule, training
-from models.spec import TrainingSpec
+from models import training
+from models.checkpoints import checkpoint
+from models.specs import TrainingSpec
+from models.training import cadence
 
 Run = Callable[..., list[training.Event]]
 
@@ -66,7 +68,7 @@ def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder:
         checkpoint.write(place, due.state)
         resume = checkpoint.read(place)
         before = due.images_seen - spec.batch_size * spec.discriminator_steps
-        planned = schedule.crosses(spec.checkpoint.every_images, before=before, after=due.images_seen)
+        planned = cadence.crosses(spec.checkpoint.every_images, before=before, after=due.images_seen)
         found += run if planned else run[:-1]
     return found + events(spec, resume=resume)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models import spec as specs
+from models import specs
 from models.augment import adaptive, policies
 from tests.models.test_augment import chance, judged, noise
 

@@ -9,14 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models import architectures
-from models.spec import (
-    DcganArchitecture,
-    MlpArchitecture,
-    R3ganArchitecture,
-    ResnetArchitecture,
-    TrainingSpec,
-)
-from models.spec.architectures import halvings
+from models.specs import DcganArchitecture, MlpArchitecture, R3ganArchitecture, ResnetArchitecture, TrainingSpec
+from models.specs.architectures import halvings
 from tests.models.networks import (
     GAMES,
     LATENTS,

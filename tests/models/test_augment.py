@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models import augment
-from models import spec as specs
+from models import augment, specs
 from models.augment import adaptive, policies
-from models.spec.augment import Policy
+from models.specs.augment import Policy
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 JUDGED = ("diffaugment", "adaptive")

@@ -12,9 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import batches, data, memory, pixels, training
-from models.batches import Batches, Resident, Streamed
-from models.spec import TrainingSpec
+from models import data, training
+from models.data import batches, pixels
+from models.data.batches import Batches, Resident, Streamed
+from models.runtime import memory
+from models.specs import TrainingSpec
 
 CPU = torch.device("cpu")
 VALUES = np.arange(100, dtype=np.uint8)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from models import checkpoint, training
+from models import training
+from models.checkpoints import checkpoint
 from tests.models.runs import content
 
 FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.GOOD, checkpoint.MANIFEST)

@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import checkpoint, compiled, data, presets, rounds, training
-from models.deals import Dealer
-from models.game import Game
-from models.spec import TrainingSpec
-from models.verdicts import Rules
+from models import data, presets, training
+from models.checkpoints import checkpoint
+from models.specs import TrainingSpec
+from models.training.inputs import Dealer
+from models.training.methods import compiled, rounds
+from models.training.objective import Rules
+from models.training.state import Game
 
 Make = Callable[..., TrainingSpec]
 Keep = Callable[[training.State], checkpoint.Checkpoint]

@@ -10,9 +10,7 @@ from torch.nn import functional
 
 from models import penalties
 from models.penalties.consistency import moved
-from models.spec import (
-    ConsistencyPenalty,
-)
+from models.specs import ConsistencyPenalty
 from tests.models.test_penalties import NO_DEADLINE, judgement, linear, term
 
 

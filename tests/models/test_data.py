@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import data, pixels
-from models.data import fashion_mnist, fetch
-from models.spec import BuiltinDataset
+from models import data
+from models.data import fashion_mnist, fetch, pixels
+from models.specs import BuiltinDataset
 
 FASHION = BuiltinDataset(name="fashion-mnist", resolution=28)
 STACKED = BuiltinDataset(name="stacked-fashion", resolution=28)

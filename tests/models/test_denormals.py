@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models import denormals
+from models.runtime import denormals
 
 MANY = 4_000_000
 """Enough for every thread to be given some."""

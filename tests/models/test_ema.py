@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from models import ema
-from models.spec import Ema
+from models.specs import Ema
+from models.training import ema
 
 NO_RAMP = Ema(half_life_images=1000, ramp_up=10)
 

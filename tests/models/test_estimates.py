@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from models import architectures, estimates, penalties, presets
-from models.spec import TrainingSpec
+from models import architectures, penalties, presets
+from models.specs import TrainingSpec
+from models.training import estimates
 
 # A discriminator 64 -> 30 -> 1 and a generator 10 -> 20 -> 64, and the operations of a forward pass of each.
 PLAIN: dict[str, Any] = {"latent_dim": 10, "generator_widths": [20], "discriminator_widths": [30]}

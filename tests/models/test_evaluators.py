@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from models import data, evaluators, pixels
-from models.data import points
+from models import data, evaluators
+from models.data import pixels, points
 from models.evaluators import comparison, garments, train_garments
 from models.evaluators.fid import fid, frechet_distance
 from models.evaluators.precision_recall import precision_recall
-from models.spec import TrainingSpec
+from models.specs import TrainingSpec
 
 
 def test_distance_of_shifted_clouds_is_the_squared_shift() -> None:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from models import losses, penalties
-from models.spec import GradientPenalty, Penalty, R1Penalty, R2Penalty
+from models.specs import GradientPenalty, Penalty, R1Penalty, R2Penalty
 
 SLOPES = {
     "minimax": 0.5,

@@ -14,8 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from models import optimizers
-from models import spec as specs
+from models import optimizers, specs
 
 # The first step of a process takes a second: PyTorch imports its compiler.
 NO_DEADLINE = hypothesis_settings(deadline=None)

@@ -12,13 +12,7 @@ from torch.nn import functional as F
 
 from models import architectures
 from models.architectures import dcgan, mlp, r3gan, resnet, vae
-from models.spec import (
-    DcganArchitecture,
-    MlpArchitecture,
-    R3ganArchitecture,
-    ResnetArchitecture,
-    VaeArchitecture,
-)
+from models.specs import DcganArchitecture, MlpArchitecture, R3ganArchitecture, ResnetArchitecture, VaeArchitecture
 from tests.models.networks import (
     CLASSES,
     DCGAN,

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import checkpoint, forks, presets, training
-from models.spec import TrainingSpec
+from models import presets, training
+from models.checkpoints import checkpoint, forks
+from models.specs import TrainingSpec
 
 Make = Callable[..., TrainingSpec]
 Run = Callable[..., list[training.Event]]

@@ -11,9 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import checkpoint, guard, losses, numbers, optimizers, training
-from models.position import Position
-from models.spec import AdamOptimizer, GuardRepair, TrainingSpec
+from models import losses, optimizers, training
+from models.checkpoints import checkpoint
+from models.checkpoints.progress import Position
+from models.runtime import finite
+from models.specs import AdamOptimizer, GuardRepair, TrainingSpec
+from models.training import guard
 
 Make = Callable[..., TrainingSpec]
 Run = Callable[..., list[training.Event]]
@@ -130,7 +133,7 @@ def test_every_repair_goes_back_and_is_counted(good: Position, beyond: int, repa
 
 
 def test_an_overflowing_sum_of_finite_numbers_is_no_failure() -> None:
-    assert numbers.all_finite([torch.full((4,), 3e38)])
-    assert numbers.all_finite([])
-    assert not numbers.all_finite([torch.tensor([float("inf"), -float("inf")])])
-    assert not numbers.all_finite([torch.ones(2), torch.tensor([float("nan")])])
+    assert finite.all_finite([torch.full((4,), 3e38)])
+    assert finite.all_finite([])
+    assert not finite.all_finite([torch.tensor([float("inf"), -float("inf")])])
+    assert not finite.all_finite([torch.ones(2), torch.tensor([float("nan")])])

@@ -5,9 +5,7 @@ import torch
 from torch import Tensor
 
 from models import penalties
-from models.spec import (
-    LecamPenalty,
-)
+from models.specs import LecamPenalty
 from tests.models.test_penalties import judgement, points, term
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from models import losses
+from models import losses, specs
 
 Formula = Callable[[Tensor, Tensor], Tensor]
 
@@ -76,7 +76,7 @@ PRINTED: dict[str, tuple[Formula, Formula]] = {
 
 
 def test_registry_knows_every_loss_of_the_spec_that_is_a_game() -> None:
-    kinds = {member.model_fields["kind"].default for member in get_args(get_args(losses.Loss)[0])}
+    kinds = {member.model_fields["kind"].default for member in get_args(get_args(specs.Loss)[0])}
     assert set(losses.REGISTRY) == kinds - {"elbo"} == set(PRINTED)
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import Parameter
 
-from models import optimizers
-from models import spec as specs
+from models import optimizers, specs
 
 # The first step of a process takes a second: PyTorch imports its compiler.
 NO_DEADLINE = hypothesis_settings(deadline=None)

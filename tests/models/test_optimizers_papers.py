@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from models import optimizers
-from models import spec as specs
+from models import optimizers, specs
 from tests.models.test_optimizers import KINDS, NO_DEADLINE, SETTINGS, Vector, flat, gradients_at, spec_of, start
 
 

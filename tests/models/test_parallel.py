@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import distributed
 
-from models import parallel, training
-from models.checkpoint import State, read
-from models.parallel import Group
-from models.spec import TrainingSpec
+from models import training
+from models.checkpoints.checkpoint import State, read
+from models.runtime import parallel
+from models.runtime.parallel import Group
+from models.specs import TrainingSpec
 
 Make = Callable[..., TrainingSpec]
 Run = Callable[..., list[training.Event]]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import penalties
-from models.spec import (
+from models.specs import (
     ConsistencyPenalty,
     DraganPenalty,
     GradientPenalty,

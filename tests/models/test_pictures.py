@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models import data, pictures
+from models import data
+from models.generation import pictures
 
 
 def numbered(count: int, channels: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 import torch
 
-from models import precision
+from models.runtime import precision
 
 
 @pytest.fixture(autouse=True)

@@ -7,20 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import (
-    architectures,
-    augment,
-    catalog,
-    data,
-    evaluators,
-    guard,
-    losses,
-    optimizers,
-    penalties,
-    rates,
-    training,
-)
-from models import spec as specs
+from models import architectures, augment, data, evaluators, losses, optimizers, penalties, specs, training
+from models.specs import catalog
+from models.training import guard, lr_schedules
 
 MLP = {"kind": "mlp", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
 DCGAN = {"kind": "dcgan", "latent_dim": 8, "channels": 4}
@@ -44,7 +33,7 @@ def kinds(union: Any) -> set[str]:
         (specs.Loss, dict.fromkeys(losses.REGISTRY) | {"elbo": None}),
         (specs.Penalty, penalties.REGISTRY),
         (specs.Optimizer, optimizers.REGISTRY),
-        (specs.Schedule, rates.REGISTRY),
+        (specs.Schedule, lr_schedules.REGISTRY),
         (specs.Augment, augment.REGISTRY),
         (specs.Guard, guard.REGISTRY),
         (specs.BuiltinDataset, data.REGISTRY),

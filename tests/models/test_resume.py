@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from models import checkpoint, training
-from models.spec import TrainingSpec
+from models import training
+from models.checkpoints import checkpoint
+from models.specs import TrainingSpec
 from tests.models.runs import Run, after, comparable, content, resumed
 
 Make = Callable[..., TrainingSpec]

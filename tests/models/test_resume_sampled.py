@@ -14,12 +14,14 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from models import architectures, augment, catalog, data, guard, losses, optimizers, penalties, rates, rounds
+from models import architectures, augment, data, losses, optimizers, penalties
 from models.augment import policies
-from models.deals import Deal
-from models.game import Game
-from models.spec import TrainingSpec
-from models.verdicts import Rules
+from models.specs import TrainingSpec, catalog
+from models.training import guard, lr_schedules
+from models.training.inputs import Deal
+from models.training.methods import rounds
+from models.training.objective import Rules
+from models.training.state import Game
 from tests.models.runs import Run, outcome, resumed
 
 Make = Callable[..., TrainingSpec]
@@ -110,7 +112,7 @@ def networks(kind: str, *, points: bool = False) -> st.SearchStrategy[Part]:
 
 
 def optimizer(kinds: Iterable[str]) -> st.SearchStrategy[Part]:
-    schedule = of_kind(rates.REGISTRY, SCHEDULES, warmup_images=st.sampled_from([0, 20]))
+    schedule = of_kind(lr_schedules.REGISTRY, SCHEDULES, warmup_images=st.sampled_from([0, 20]))
     varied: Fields = {"schedule": schedule, "max_gradient_norm": st.sampled_from([1e-3, 1.0])}
     every = {kind: OPTIMIZERS.get(kind, {}) | varied for kind in kinds}
     return of_kind(kinds, every, lr=st.sampled_from([1e-4, 1e-3, 1.0]))  # the last makes some diverge
@@ -238,7 +240,7 @@ def test_resumed_runs_of_many_more_specs_are_the_uninterrupted_ones(
         *({"penalties": [{"kind": kind}]} for kind in penalties.REGISTRY),
         *({"augment": {"kind": kind}} for kind in augment.REGISTRY),
         *({f"{side}_optimizer": {"kind": kind} for side in SIDES} for kind in optimizers.REGISTRY),
-        *({f"{side}_optimizer": {"schedule": {"kind": kind}} for side in SIDES} for kind in rates.REGISTRY),
+        *({f"{side}_optimizer": {"schedule": {"kind": kind}} for side in SIDES} for kind in lr_schedules.REGISTRY),
         *({"guard": {"kind": kind}} for kind in guard.REGISTRY),
     ],
     ids=str,

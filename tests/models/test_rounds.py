@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from models import data, rounds, training
+from models import data, training
 from models.augment import adaptive
-from models.deals import Dealer
-from models.game import Game
-from models.spec import TrainingSpec
-from models.verdicts import Rules
+from models.specs import TrainingSpec
+from models.training.inputs import Dealer
+from models.training.methods import rounds
+from models.training.objective import Rules
+from models.training.state import Game
 
 CPU = torch.device("cpu")
 PLAIN = {"generator_norm": "none", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from models import architectures, checkpoint, randomness, sampling, training
-from models.spec import TrainingSpec
+from models import architectures, training
+from models.checkpoints import checkpoint
+from models.generation import sampling
+from models.runtime import randomness
+from models.specs import TrainingSpec
 
 CPU = torch.device("cpu")
 

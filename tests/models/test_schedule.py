@@ -6,15 +6,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import schedule
-from models.spec import Budget, TrainingSpec
+from models.specs import Budget, TrainingSpec
+from models.training import cadence
 
 
 @given(every=st.integers(1, 1000), cuts=st.lists(st.integers(0, 5000), min_size=1, max_size=20))
 def test_every_multiple_is_crossed_exactly_once_however_the_way_is_cut(every: int, cuts: list[int]) -> None:
     places = sorted({0, 5000, *cuts})
     steps = list(pairwise(places))
-    crossed = [after for before, after in steps if schedule.crosses(every, before=before, after=after)]
+    crossed = [after for before, after in steps if cadence.crosses(every, before=before, after=after)]
     expected = {min(place for place in places if place >= multiple) for multiple in range(every, 5001, every)}
     assert crossed == sorted(expected)
 
@@ -25,7 +25,7 @@ def test_ticks_are_never_further_apart_than_the_interval(
 ) -> None:
     spec = tiny(metrics={"every_images": interval}, discriminator_steps=turns)
     step = 32 * turns
-    places = [seen for seen in range(step, 20_000, step) if schedule.tick_is_due(spec, before=seen - step, after=seen)]
+    places = [seen for seen in range(step, 20_000, step) if cadence.tick_is_due(spec, before=seen - step, after=seen)]
     assert places[0] == step
     assert all(after - before < interval + step for before, after in pairwise(places))
 
@@ -33,13 +33,13 @@ def test_ticks_are_never_further_apart_than_the_interval(
 def test_the_end_makes_everything_due(tiny: Callable[..., TrainingSpec]) -> None:
     spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"})
     everything = {"tick", "evaluation", "checkpoint"}
-    assert schedule.due(spec, before=96, after=128 + 32, spent=True) == everything
-    assert schedule.due(spec, before=160, after=192, spent=False) == set()
+    assert cadence.due(spec, before=96, after=128 + 32, spent=True) == everything
+    assert cadence.due(spec, before=160, after=192, spent=False) == set()
 
 
 def test_the_budget_ends_at_whichever_comes_first() -> None:
     budget = Budget(images=100, seconds=5.0)
-    assert schedule.spent(budget, 99, 4.9) is None
-    assert schedule.spent(budget, 100, 0.0) == "budget_images"
-    assert schedule.spent(budget, 0, 5.0) == "budget_seconds"
-    assert schedule.spent(Budget(images=None, seconds=5.0), 10**12, 1.0) is None
+    assert cadence.spent(budget, 99, 4.9) is None
+    assert cadence.spent(budget, 100, 0.0) == "budget_images"
+    assert cadence.spent(budget, 0, 5.0) == "budget_seconds"
+    assert cadence.spent(Budget(images=None, seconds=5.0), 10**12, 1.0) is None

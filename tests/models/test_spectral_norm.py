@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from models import placement
+from models.runtime import placement
 from tests.models.networks import CLASSES, CPU, RESNET, SPECTRAL, make, name
 
 

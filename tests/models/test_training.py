@@ -8,8 +8,9 @@ from typing import TypeVar
 import pytest
 import torch
 
-from models import checkpoint, data, training
-from models.spec import TrainingSpec
+from models import data, training
+from models.checkpoints import checkpoint
+from models.specs import TrainingSpec
 
 Make = Callable[..., TrainingSpec]
 Keep = Callable[[training.State], checkpoint.Checkpoint]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models import checkpoint
+from models.checkpoints import checkpoint
 from store import checkpoints, events, jobs
 from store.artifacts import Artifacts
 from tests.worker.conftest import TINY

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from models import checkpoint
+from models.checkpoints import checkpoint
 from store import checkpoints, events, jobs, runs, states
 from store.artifacts import Artifacts
 from tests.worker.conftest import LONG, TINY

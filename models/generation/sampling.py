@@ -1,0 +1,99 @@
+"""Sampling: images from a checkpoint's generator, by seed and index."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import torch as safetensors
+from torch import Tensor, nn
+
+from models import architectures
+from models.checkpoints import checkpoint
+from models.data import Stored, pixels
+from models.runtime import placement, randomness
+from models.specs import TrainingSpec
+
+CHUNK = 64
+"""Images are made so many at a time, however few are asked for: kernels round differently for other sizes."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedGenerator:
+    """A checkpoint's generator, float32, ready to be sampled from; may be shared between threads."""
+
+    spec: TrainingSpec
+    images_seen: int
+    module: nn.Module
+    device: torch.device
+
+
+def load(folder: Path, *, device: torch.device) -> LoadedGenerator:
+    """Raises checkpoint.CorruptCheckpoint unless the manifest and the generator are as they were written."""
+    manifest = checkpoint.read_manifest(folder)
+    content = checkpoint.read_file(folder, checkpoint.GENERATOR, manifest=manifest)
+    module = placement.place(architectures.build(manifest.spec).generator, device=device)
+    module.load_state_dict(safetensors.load(content))
+    module.eval().requires_grad_(False)
+    return LoadedGenerator(manifest.spec, manifest.images_seen, module, device)
+
+
+@torch.inference_mode()
+def images_NHWC(
+    generator: LoadedGenerator,
+    *,
+    seed: int,
+    count: int,
+    start: int = 0,
+    truncation: float = 1.0,
+    label: int | None = None,
+) -> Stored:
+    """The images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
+
+    An image depends on the checkpoint, the seed, its index and the label alone, to the bit, whatever else is asked for
+    with it. `truncation` scales the latents: below 1 images vary less and are more typical. `label` is the class of all
+    images; without one a conditional generator's images take the classes in turn, by index.
+
+    Raises ValueError for a label that the generator does not know.
+    """
+    _check(label, spec=generator.spec)
+    first, end = start // CHUNK, -(-(start + count) // CHUNK)
+    chunks = [
+        _chunk_NHWC(generator, seed=seed, number=number, truncation=truncation, label=label)
+        for number in range(first, end)
+    ]
+    if not chunks:
+        return _none_NHWC(generator.spec)
+    return np.concatenate(chunks)[start - first * CHUNK :][:count]
+
+
+def _check(label: int | None, *, spec: TrainingSpec) -> None:
+    classes = len(spec.dataset.facts.classes)
+    if label is not None and not spec.labels:
+        raise ValueError("the model is unconditional: it takes no label")
+    if label is not None and not 0 <= label < classes:
+        raise ValueError(f"label {label} is none of {spec.dataset.name}'s {classes} classes: use 0 to {classes - 1}")
+
+
+def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncation: float, label: int | None) -> Stored:
+    spec = generator.spec
+    chance = torch.Generator().manual_seed(randomness.derive(seed, purpose="samples", at=number))
+    latents = torch.randn(CHUNK, spec.architecture.latent_dim, generator=chance).to(generator.device)
+    labels = _labels(spec, number=number, label=label).to(generator.device) if spec.labels else None
+    images_NCHW = pixels.to_stored(
+        generator.module(latents * truncation, labels), points=spec.dataset.facts.holds_points
+    )
+    array: Stored = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
+    return array
+
+
+def _labels(spec: TrainingSpec, *, number: int, label: int | None) -> Tensor:
+    if label is not None:
+        return torch.full((CHUNK,), label)
+    return torch.arange(number * CHUNK, (number + 1) * CHUNK) % len(spec.dataset.facts.classes)
+
+
+def _none_NHWC(spec: TrainingSpec) -> Stored:
+    channels, height, width = architectures.image_CHW(spec)
+    shape = 0, height, width, channels
+    return np.empty(shape, np.float32) if spec.dataset.facts.holds_points else np.empty(shape, np.uint8)

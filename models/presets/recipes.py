@@ -1,0 +1,202 @@
+"""The recipes behind the presets: each a function of the dataset's facts, so that it serves any shape."""
+
+from typing import Any
+
+from models.specs.architectures import halvings
+from models.specs.catalog import DatasetFacts
+
+Recipe = dict[str, Any]
+
+ARTICLE_ADAM = {"kind": "adam", "lr": 2e-4, "betas": [0.5, 0.999]}
+NO_AVERAGE = {"half_life_images": 0}
+MOST_CLASSES = 100
+"""Of more there are too few images each to learn them quickly."""
+
+
+def article(facts: DatasetFacts) -> Recipe:
+    return {
+        "architecture": {"kind": "mlp"},
+        "loss": {"kind": "non_saturating"},
+        "penalties": [],
+        "generator_optimizer": ARTICLE_ADAM,
+        "discriminator_optimizer": ARTICLE_ADAM,
+        "batch_size": 128,
+        "budget": {"images": 1000 * facts.images, "seconds": None},
+        "ema": NO_AVERAGE,
+        "guard": {"kind": "off"},
+    }
+
+
+def dcgan(facts: DatasetFacts) -> Recipe:
+    """Radford et al. 2016, section 4."""
+    return {
+        "architecture": _convolutions(facts, generator_norm="batch", discriminator_norm="batch"),
+        "loss": {"kind": "non_saturating"},
+        "penalties": [],
+        "generator_optimizer": ARTICLE_ADAM,
+        "discriminator_optimizer": ARTICLE_ADAM,
+        "batch_size": 128,
+        "budget": {"images": 5_000_000, "seconds": None},
+        "ema": NO_AVERAGE,
+        "guard": {"kind": "off"},
+    }
+
+
+def wgan_gp(facts: DatasetFacts) -> Recipe:
+    """Gulrajani et al. 2017, algorithm 1 and its defaults."""
+    adam = {"kind": "adam", "lr": 1e-4, "betas": [0.0, 0.9]}
+    return {
+        "architecture": _convolutions(facts, generator_norm="batch", discriminator_norm="none"),
+        "loss": {"kind": "wasserstein"},
+        "penalties": [{"kind": "gradient_penalty", "weight": 10.0}],
+        "generator_optimizer": adam,
+        "discriminator_optimizer": adam,
+        "discriminator_steps": 5,
+        "batch_size": 64,
+        "budget": {"images": 10_000_000, "seconds": None},
+        "ema": NO_AVERAGE,
+    }
+
+
+def sngan(facts: DatasetFacts) -> Recipe:
+    """Miyato et al. 2018, section 4.1 and appendix B."""
+    adam = {"kind": "adam", "lr": 2e-4, "betas": [0.0, 0.9]}
+    if halvings(facts.resolution) is None:
+        architecture: Recipe = {"kind": "mlp"}
+    else:
+        architecture = {"kind": "resnet"}
+    return {
+        "architecture": architecture,
+        "loss": {"kind": "hinge"},
+        "penalties": [],
+        "generator_optimizer": adam,
+        "discriminator_optimizer": adam,
+        "discriminator_steps": 5,
+        "batch_size": 64,
+        "budget": {"images": 10_000_000, "seconds": None},
+        "ema": {"half_life_images": 20_000},
+    }
+
+
+def r3gan(facts: DatasetFacts) -> Recipe:
+    """Huang et al. 2024, with the rates and weights of its small datasets; penalties lazily."""
+    adam = {"kind": "adam", "lr": 2e-4, "betas": [0.0, 0.95]}
+    if halvings(facts.resolution) is None:
+        architecture: Recipe = {"kind": "mlp", "activation": "leaky_relu"}
+    else:
+        architecture = {"kind": "r3gan"}
+    return {
+        "architecture": architecture,
+        "loss": {"kind": "relativistic_paired"},
+        "penalties": _both_sides(1.0, every_steps=4),
+        "generator_optimizer": adam,
+        "discriminator_optimizer": adam,
+        "batch_size": 64,
+        "budget": {"images": 10_000_000, "seconds": None},
+        "ema": {"half_life_images": 20_000},
+    }
+
+
+def robust(facts: DatasetFacts) -> Recipe:
+    if facts.holds_points:
+        return _points()
+    if facts.resolution <= 28:
+        adam: Recipe = {"kind": "adam", "betas": [0.0, 0.99]}
+        return {
+            "architecture": _small_mlp(facts),
+            "loss": {"kind": "relativistic_paired"},
+            "penalties": _both_sides(1.0, every_steps=16),
+            "generator_optimizer": adam | {"lr": 1e-3},
+            # At the generator's own rate it gets ahead, and fewer kinds of images are drawn.
+            "discriminator_optimizer": adam | {"lr": 6e-4},
+            "batch_size": 128,
+            "budget": {"images": 2_000_000, "seconds": None},
+            "ema": {"half_life_images": 100_000, "ramp_up": 0.1},
+        }
+    adam = {"kind": "adam", "lr": 4e-4, "betas": [0.0, 0.95]}
+    return {
+        "architecture": {"kind": "dcgan", "latent_dim": 100, "channels": 64},
+        "loss": {"kind": "relativistic_paired"},
+        "penalties": _both_sides(2.0, every_steps=8),
+        "generator_optimizer": adam,
+        "discriminator_optimizer": adam,
+        "batch_size": 64,
+        "budget": {"images": 10_000_000, "seconds": None},
+        "ema": {"half_life_images": 20_000},
+    }
+
+
+def fast(facts: DatasetFacts) -> Recipe:
+    """The robust recipe told the classes, which helps for the first few hundred thousand images and not after."""
+    recipe = robust(facts)
+    if facts.holds_points:
+        return recipe | {"budget": {"images": 1_000_000, "seconds": None}}
+    return recipe | {
+        "labels": 2 <= len(facts.classes) <= MOST_CLASSES,
+        "budget": {"images": 400_000, "seconds": None},
+    }
+
+
+def vae(facts: DatasetFacts) -> Recipe:
+    """Kingma & Welling 2014, with the robust preset's generator."""
+    adam = {"kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999]}
+    return {
+        "architecture": {"kind": "vae", "backbone": robust(facts)["architecture"]},
+        "loss": {"kind": "elbo"},
+        "penalties": [],
+        "generator_optimizer": adam,
+        "discriminator_optimizer": adam,
+        "batch_size": 128,
+        "budget": {"images": 2_000_000, "seconds": None},
+        "ema": {"half_life_images": 20_000},
+    }
+
+
+def _points() -> Recipe:
+    """For modes as narrow as a hundredth of their distance: few latents, a light hand, small steps at the end.
+
+    No batch norm: its chance would move each point by more than a mode's width. The penalties' weights are in the units
+    of the data, whose slopes are steep.
+    """
+    adam = {"kind": "adam", "betas": [0.0, 0.99]}
+    schedule = {"kind": "cosine", "start": 0.4}
+    return {
+        "architecture": {
+            "kind": "mlp",
+            "latent_dim": 2,
+            "generator_widths": [256, 256, 256],
+            "discriminator_widths": [256, 256, 256],
+        },
+        "loss": {"kind": "relativistic_paired"},
+        "penalties": _both_sides(0.001, every_steps=8),
+        "generator_optimizer": adam | {"lr": 3e-3, "schedule": schedule},
+        "discriminator_optimizer": adam | {"lr": 3e-3, "schedule": schedule | {"final": 0.1}},
+        "batch_size": 256,
+        "budget": {"images": 4_000_000, "seconds": None},
+        "ema": {"half_life_images": 20_000},
+    }
+
+
+def _small_mlp(facts: DatasetFacts) -> Recipe:
+    grey = facts.channels == 1
+    return {
+        "kind": "mlp",
+        "latent_dim": 64 if grey else 128,
+        "generator_widths": [512, 512, 512],
+        "discriminator_widths": [512 if grey or facts.channels_alike else 1024, 512, 512],
+        "share_channels": facts.channels_alike,
+        "generator_norm": "batch",
+        # Leaky ones are slower to find the rarer kinds of images.
+        "activation": "relu",
+    }
+
+
+def _convolutions(facts: DatasetFacts, *, generator_norm: str, discriminator_norm: str) -> Recipe:
+    """A DCGAN, or for what is no image of a suitable size the fully connected pair."""
+    if halvings(facts.resolution) is None:
+        return {"kind": "mlp", "generator_norm": generator_norm}
+    return {"kind": "dcgan", "generator_norm": generator_norm, "discriminator_norm": discriminator_norm}
+
+
+def _both_sides(weight: float, *, every_steps: int) -> list[Recipe]:
+    return [{"kind": kind, "weight": weight, "every_steps": every_steps} for kind in ("r1", "r2")]

@@ -1,0 +1,71 @@
+"""The named recipes. Each is a function of the dataset's facts, so that it serves any shape."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from models.presets import recipes
+from models.specs.catalog import DatasetFacts
+
+DEFAULT = "robust"
+
+
+@dataclass(frozen=True)
+class Preset:
+    name: str
+    purpose: str
+    recipe: Callable[[DatasetFacts], dict[str, Any]]
+
+
+REGISTRY: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "robust",
+            "The default: relativistic paired loss with zero-centred penalties on both sides, weight averaging and the "
+            "repairing guard. A fully connected pair for small images, a DCGAN for the rest.",
+            recipes.robust,
+        ),
+        Preset(
+            "fast",
+            "For trying things out: the robust recipe for the first minute, told the images' classes where there are "
+            "some.",
+            recipes.fast,
+        ),
+        Preset(
+            "article",
+            "The survey's recipe with its misprinted losses corrected: a plain fully connected GAN without penalty, "
+            "averaging or guard. For comparison: it is what the robust recipe is robust against.",
+            recipes.article,
+        ),
+        Preset(
+            "dcgan",
+            "Radford et al. 2016 as published: strided convolutions, batch norm on both sides, no penalty. For "
+            "comparison, and where its samples are known.",
+            recipes.dcgan,
+        ),
+        Preset(
+            "wgan_gp",
+            "Gulrajani et al. 2017 as published: Wasserstein loss, gradient penalty, five discriminator steps a round. "
+            "Slow and steady; its loss falls as images get better.",
+            recipes.wgan_gp,
+        ),
+        Preset(
+            "sngan",
+            "Miyato et al. 2018 as published: residual blocks, spectral norm, hinge loss. For GPUs.",
+            recipes.sngan,
+        ),
+        Preset(
+            "r3gan",
+            "Huang et al. 2024: ResNeXt blocks without normalisation, relativistic paired loss, R1 and R2. The best "
+            "images where there is a GPU and time.",
+            recipes.r3gan,
+        ),
+        Preset(
+            "vae",
+            "A variational autoencoder with the robust preset's generator: the comparison, not a GAN. Never collapses, "
+            "draws blurred images.",
+            recipes.vae,
+        ),
+    )
+}

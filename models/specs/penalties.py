@@ -1,0 +1,86 @@
+"""What keeps the discriminator smooth."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.specs.fields import Beta, Rate, Spec, Steps, Weight
+
+
+class _ZeroCentredPenalty(Spec):
+    weight: Weight = 1.0
+    """Gamma: the penalty is gamma/2 times the mean squared gradient norm."""
+    every_steps: Steps = 1
+    """Applied every so many discriminator steps, scaled up by as much (lazy regularisation)."""
+
+
+class R1Penalty(_ZeroCentredPenalty):
+    """Zero-centred gradient penalty on real images (Mescheder et al. 2018)."""
+
+    kind: Literal["r1"] = "r1"
+
+
+class R2Penalty(_ZeroCentredPenalty):
+    """Zero-centred gradient penalty on generated images (Mescheder et al. 2018)."""
+
+    kind: Literal["r2"] = "r2"
+
+
+class GradientPenalty(Spec):
+    """The gradient's norm is drawn to 1 between real and generated images (Gulrajani et al. 2017, WGAN-GP)."""
+
+    kind: Literal["gradient_penalty"] = "gradient_penalty"
+    weight: Weight = 10.0
+    """Lambda: the penalty is lambda times the mean squared distance of the norm from 1."""
+    every_steps: Steps = 1
+
+
+class DraganPenalty(Spec):
+    """The gradient's norm is drawn to 1 around the real images (Kodali et al. 2017, DRAGAN)."""
+
+    kind: Literal["dragan"] = "dragan"
+    weight: Weight = 10.0
+    """Lambda: the penalty is lambda times the mean squared distance of the norm from 1."""
+    reach: float = Field(default=0.5, gt=0, le=10)
+    """The noise is uniform, at most so many standard deviations of the batch."""
+    every_steps: Steps = 1
+
+
+class WeightClip(Spec):
+    """The discriminator's weights are cut to [-limit, limit] after each of its steps (Arjovsky et al. 2017, WGAN)."""
+
+    kind: Literal["weight_clip"] = "weight_clip"
+    limit: Rate = 0.01
+
+    @property
+    def every_steps(self) -> int:
+        return 1
+
+
+class LecamPenalty(Spec):
+    """Logits are held near the other side's moving average (Tseng et al. 2021, LeCam)."""
+
+    kind: Literal["lecam"] = "lecam"
+    weight: Weight = 0.3
+    decay: Beta = 0.99
+    """Of the moving averages, a step."""
+    every_steps: Steps = 1
+
+
+class ConsistencyPenalty(Spec):
+    """Logits must not change under small shifts and flips, of real and generated images (Zhao et al. 2021, bCR)."""
+
+    kind: Literal["consistency"] = "consistency"
+    weight: Weight = 10.0
+    """Lambda, for both sides: times the mean squared change of the logit."""
+    shift_pixels: int = Field(default=2, ge=1, le=64)
+    """Images move by at most so many pixels each way."""
+    flip: bool = False
+    """Whether images are mirrored too; only where a mirrored image is natural."""
+    every_steps: Steps = 1
+
+
+Penalty = Annotated[
+    R1Penalty | R2Penalty | GradientPenalty | DraganPenalty | WeightClip | LecamPenalty | ConsistencyPenalty,
+    Field(discriminator="kind"),
+]

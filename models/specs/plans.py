@@ -1,0 +1,55 @@
+"""How long a run goes on, and what it leaves behind on its way."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from models.specs.fields import Images, Spec
+
+Metric = Literal["fid", "precision_recall", "modes"]
+
+
+class Budget(Spec):
+    """The run ends at whichever comes first."""
+
+    images: Images | None
+    seconds: float | None = Field(gt=0, le=366 * 24 * 3600)
+    """Seconds of training, evaluation and checkpointing included, waiting in the queue excluded."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.images is None and self.seconds is None:
+            raise ValueError("give at least one of budget.images and budget.seconds")
+        return self
+
+
+class Ema(Spec):
+    """The exponential moving average of the generator's weights, from which samples are drawn."""
+
+    half_life_images: int = Field(ge=0, le=10**9)
+    """0: no averaging."""
+    ramp_up: float = Field(default=0.05, gt=0, le=10)
+    """Early on the half-life is at most this share of the images seen, so that the start is forgotten."""
+
+
+class CheckpointPlan(Spec):
+    every_images: Images
+    keep_latest: int = Field(ge=1, le=100)
+    keep_best: int = Field(ge=0, le=100)
+
+
+class EvaluationPlan(Spec):
+    every_images: Images
+    metrics: tuple[Metric, ...] = Field(max_length=3)
+    samples: int = Field(ge=1000, le=50_000)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError("name each metric once")
+        return self
+
+
+class MetricsPlan(Spec):
+    every_images: Images
+    """The spacing of the training series; the first points come sooner."""

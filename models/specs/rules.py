@@ -1,0 +1,180 @@
+"""What fields must hold together: each rule says what is wrong and what to do, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from models.specs import architectures
+
+if TYPE_CHECKING:
+    from models.specs.training import TrainingSpec
+
+Rule = Callable[["TrainingSpec"], str | None]
+
+
+def _body(spec: TrainingSpec) -> architectures.Architecture:
+    """The architecture, of a vae its backbone."""
+    architecture = spec.architecture
+    return architecture.backbone if isinstance(architecture, architectures.VaeArchitecture) else architecture
+
+
+def batch_fits_the_dataset(spec: TrainingSpec) -> str | None:
+    images = spec.dataset.facts.images
+    if spec.batch_size <= images:
+        return None
+    return (
+        f"batch_size {spec.batch_size} is larger than {spec.dataset.name}: use at most {images}, "
+        "the number of its images"
+    )
+
+
+def budget_holds_a_step(spec: TrainingSpec) -> str | None:
+    if spec.budget.images is None or spec.budget.images >= spec.batch_size:
+        return None
+    return (
+        f"budget.images {spec.budget.images} is less than one batch of {spec.batch_size}: "
+        "raise the budget or lower batch_size"
+    )
+
+
+def accumulation_divides_the_batch(spec: TrainingSpec) -> str | None:
+    if spec.batch_size % spec.accumulation_steps == 0 and spec.batch_size >= 2 * spec.accumulation_steps:
+        return None
+    return (
+        f"accumulation_steps {spec.accumulation_steps} does not cut batch_size {spec.batch_size} into equal parts of "
+        "two images or more: choose a divisor"
+    )
+
+
+def architecture_fits_the_resolution(spec: TrainingSpec) -> str | None:
+    architecture = _body(spec)
+    if isinstance(architecture, architectures.MlpArchitecture):
+        return None
+    if architectures.halvings(spec.dataset.resolution) is not None:
+        return None
+    return (
+        f"architecture {architecture.kind} needs a resolution that halves down to 3..7 pixels at least once, not "
+        f"{spec.dataset.resolution}: use architecture mlp for {spec.dataset.name}"
+    )
+
+
+def groups_divide_the_channels(spec: TrainingSpec) -> str | None:
+    architecture = spec.architecture
+    if not isinstance(architecture, architectures.R3ganArchitecture):
+        return None
+    inside = architecture.channels * architecture.expansion
+    if inside % architecture.group_width == 0:
+        return None
+    return (
+        f"architecture.group_width {architecture.group_width} does not divide the {inside} feature maps inside a "
+        "block (channels times expansion): choose a divisor"
+    )
+
+
+def shared_layers_leave_one_for_all(spec: TrainingSpec) -> str | None:
+    architecture = _body(spec)
+    if not isinstance(architecture, architectures.MlpArchitecture) or not architecture.share_channels:
+        return None
+    for side in ("generator_widths", "discriminator_widths"):
+        if len(getattr(architecture, side)) < 2:
+            return (
+                "architecture.share_channels needs two hidden layers or more, one for all channels and one for each, "
+                f"and {side} has 1: add one, or set share_channels to false"
+            )
+    return None
+
+
+def penalties_once(spec: TrainingSpec) -> str | None:
+    kinds = [penalty.kind for penalty in spec.penalties]
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            return f"penalty {kind} is listed {kinds.count(kind)} times: list each kind once"
+    return None
+
+
+def metrics_have_what_they_need(spec: TrainingSpec) -> str | None:
+    facts = spec.dataset.facts
+    without = [
+        metric
+        for metric in spec.evaluation.metrics
+        if (facts.features if metric in {"fid", "precision_recall"} else facts.modes) is None
+    ]
+    if not without:
+        return None
+    lacks = "no known modes" if without == ["modes"] else "no feature extractor"
+    return f"{facts.name} has {lacks} for {', '.join(without)}: leave it out of evaluation.metrics"
+
+
+def labels_need_classes(spec: TrainingSpec) -> str | None:
+    if spec.labels and len(spec.dataset.facts.classes) < 2:
+        return f"{spec.dataset.name} has no classes: set labels to false"
+    return None
+
+
+def vae_and_elbo_go_together(spec: TrainingSpec) -> str | None:
+    is_vae, is_elbo = spec.architecture.kind == "vae", spec.loss.kind == "elbo"
+    if is_elbo and not is_vae:
+        return "loss elbo trains an autoencoder: set architecture.kind to vae or choose another loss"
+    if is_vae and not is_elbo:
+        return f"architecture vae is not trained by a game: set loss.kind to elbo, not {spec.loss.kind}"
+    return None
+
+
+def vae_plays_no_game(spec: TrainingSpec) -> str | None:
+    if spec.architecture.kind != "vae":
+        return None
+    if spec.penalties:
+        return f"architecture vae has no discriminator for penalty {spec.penalties[0].kind}: set penalties to []"
+    if spec.discriminator_steps > 1:
+        return "architecture vae has no discriminator: set discriminator_steps to 1"
+    if spec.augment.kind not in {"none", "flip"}:
+        return f"architecture vae would learn to draw what augment {spec.augment.kind} does: set it to none or flip"
+    return None
+
+
+def extra_adam_on_both_sides(spec: TrainingSpec) -> str | None:
+    sides = {spec.generator_optimizer.kind, spec.discriminator_optimizer.kind}
+    if "extra_adam" not in sides:
+        return None
+    if len(sides) > 1:
+        return (
+            "extra_adam looks ahead with both players: set both generator_optimizer and discriminator_optimizer to it"
+        )
+    if spec.discriminator_steps > 1 or spec.architecture.kind == "vae":
+        return "extra_adam moves two players in turns of one step: set discriminator_steps to 1, and use no vae"
+    return None
+
+
+def graphs_are_of_compiled_networks(spec: TrainingSpec) -> str | None:
+    if spec.cuda_graphs and not spec.compile:
+        return "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"
+    return None
+
+
+def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
+    if spec.dataset.resolution > 1:
+        return None
+    if spec.augment.kind != "none":
+        return f"{spec.dataset.name} holds points, not images, for augment {spec.augment.kind}: set it to none"
+    if any(penalty.kind == "consistency" for penalty in spec.penalties):
+        return f"{spec.dataset.name} holds points, not images, that penalty consistency could shift: leave it out"
+    return None
+
+
+REGISTRY: tuple[Rule, ...] = (
+    batch_fits_the_dataset,
+    budget_holds_a_step,
+    accumulation_divides_the_batch,
+    architecture_fits_the_resolution,
+    groups_divide_the_channels,
+    shared_layers_leave_one_for_all,
+    penalties_once,
+    metrics_have_what_they_need,
+    labels_need_classes,
+    vae_and_elbo_go_together,
+    vae_plays_no_game,
+    extra_adam_on_both_sides,
+    graphs_are_of_compiled_networks,
+    changes_of_images_need_images,
+)

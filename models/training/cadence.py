@@ -1,0 +1,42 @@
+"""When things are due in a run: functions of the spec and the images seen, the same in a resumed run."""
+
+from typing import Literal
+
+from models import specs
+
+Due = Literal["tick", "evaluation", "checkpoint"]
+Spent = Literal["budget_images", "budget_seconds"]
+Ending = Spent | Literal["stopped"]
+
+
+def crosses(every_images: int, *, before: int, after: int) -> bool:
+    """Whether a multiple of the interval lies in (before, after]."""
+    return after // every_images > before // every_images
+
+
+def due(spec: specs.TrainingSpec, *, before: int, after: int, spent: bool) -> set[Due]:
+    """What a step from `before` to `after` images seen makes due; when the budget is spent, everything."""
+    things: dict[Due, bool] = {
+        "tick": spent or tick_is_due(spec, before=before, after=after),
+        "evaluation": bool(spec.evaluation.metrics)
+        and (spent or crosses(spec.evaluation.every_images, before=before, after=after)),
+        "checkpoint": spent or crosses(spec.checkpoint.every_images, before=before, after=after),
+    }
+    return {thing for thing, is_due in things.items() if is_due}
+
+
+def tick_is_due(spec: specs.TrainingSpec, *, before: int, after: int) -> bool:
+    """After 1, 2, 4, 8, ... steps at first, then at every multiple of the metrics' interval."""
+    if crosses(spec.metrics.every_images, before=before, after=after):
+        return True
+    steps = after // (after - before)
+    return after < spec.metrics.every_images and steps & (steps - 1) == 0
+
+
+def spent(budget: specs.Budget, images_seen: int, training_seconds: float) -> Spent | None:
+    """Which part of the budget is used up, if any is."""
+    if budget.images is not None and images_seen >= budget.images:
+        return "budget_images"
+    if budget.seconds is not None and training_seconds >= budget.seconds:
+        return "budget_seconds"
+    return None

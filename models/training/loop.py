@@ -1,0 +1,245 @@
+"""Training: `train` turns a spec and a dataset into a stream of events."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+import torch
+
+from models import evaluators, specs
+from models.checkpoints import checkpoint
+from models.checkpoints.checkpoint import State
+from models.checkpoints.progress import Position
+from models.data import ImageData
+from models.runtime import denormals, parallel, precision
+from models.training import cadence, guard, lr_schedules
+from models.training.cadence import Ending
+from models.training.guard import Diverged
+from models.training.inputs import Dealer
+from models.training.methods import compiled, rounds
+from models.training.objective import Rules
+from models.training.state import Game
+
+__all__ = [
+    "CheckpointDue",
+    "Compiled",
+    "Diverged",
+    "Evaluated",
+    "Event",
+    "Finished",
+    "Repaired",
+    "State",
+    "Tick",
+    "train",
+]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A point of the training series: means since the tick before, under the names of the metrics; all finite."""
+
+    images_seen: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The quality of the generator that a checkpoint at this place would sample from."""
+
+    images_seen: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CheckpointDue:
+    """A state worth keeping, free of NaN and infinity. Later steps leave it alone.
+
+    Due at the spec's intervals, at the end and at a stop; there not, if the run has failed and has yet to notice.
+    """
+
+    images_seen: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The networks, or rounds as a whole, have been compiled, within the step that ends here; its seconds are part of
+    the budget.
+    """
+
+    images_seen: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The guard has taken the run back to `details["back_to_images"]` images seen."""
+
+    images_seen: int
+    detector: str
+    remedy: str
+    details: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event."""
+
+    images_seen: int
+    reason: Ending
+
+
+Event: TypeAlias = Tick | Compiled | Evaluated | CheckpointDue | Repaired | Finished
+
+
+def never() -> bool:
+    return False
+
+
+def train(
+    spec: specs.TrainingSpec,
+    *,
+    dataset: ImageData,
+    device: torch.device,
+    resume: checkpoint.Checkpoint | None = None,
+    stop: Callable[[], bool] = never,
+    group: parallel.Group = parallel.SOLO,
+) -> Iterator[Event]:
+    """Trains until the budget is spent or `stop`, asked after every step, says so.
+
+    Two runs of a spec on one machine yield the same events, times excepted, however often one of them was stopped and
+    resumed. At one place Tick comes before Evaluated, and Evaluated before CheckpointDue.
+
+    The processes of a `group`, all called with the same spec, dataset and checkpoint, share each batch. They yield the
+    same events, their `images_per_second` excepted; `stop` and the clock are the first one's. Up to rounding, the run
+    is what one process alone would make of the spec, but for what is found over a batch (the statistics of batch norm,
+    the means in relativistic_average and dragan) and for chance that is not dealt (of penalties, augmentations that the
+    discriminator is shown, and posteriors): these are each share's own, as with the parts of a batch.
+
+    Until the last event, or `close`, numbers too near zero for their format's normal form are 0 in this thread.
+
+    Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec or the batch cannot
+    be shared.
+    """
+    precision.set_float32(spec.precision, device=device)
+    game = Game(spec, device=device, group=group)
+    position = game.start(None if resume is None else resume.state)
+    clock = _Clock(position.training_seconds, group=group)
+    if (spent := cadence.spent(spec.budget, position.images_seen, clock.seconds())) is not None:
+        yield Finished(position.images_seen, spent)
+        return
+
+    with denormals.flushed(), closing(Dealer(spec, dataset, device=device)) as dealer:
+        good = resume.state.good if resume is not None and resume.state.good is not None else game.state(position)
+        yield from _play(game, dealer, position=position, good=good, clock=clock, dataset=dataset, stop=stop)
+
+
+def _play(
+    game: Game,
+    dealer: Dealer,
+    *,
+    position: Position,
+    good: State,
+    clock: "_Clock",
+    dataset: ImageData,
+    stop: Callable[[], bool],
+) -> Iterator[Event]:
+    spec, group = game.spec, game.group
+    rules = Rules.of(spec, device=game.device)
+    play, has_compiled = _method(game)
+    compiles = spec.compile
+    seen = position.images_seen
+    clock.start_lap(seen)
+    while True:
+        # Deal
+        before = seen
+        deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=position.salt)]
+        seen = before + len(deals) * spec.batch_size
+        # Learn
+        began = clock.seconds()
+        fraction = lr_schedules.fraction(spec.budget, images_seen=before, seconds=began)
+        game.begin_round(images_seen=before, fraction=fraction, left=position.learning_rate_factor)
+        shown = play(game, rules, deals)
+        # Average
+        game.update_average(images_seen=seen, step_images=seen - before)
+        seconds = clock.seconds()
+        if compiles and has_compiled():
+            compiles = False
+            yield Compiled(seen, seconds - began)
+            clock.start_lap(seen)
+
+        # Tick, and what else is due here
+        spent = cadence.spent(spec.budget, seen, seconds)
+        stopped = spent is None and group.agree(stop())
+        due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
+        if not due and not stopped:
+            continue
+        position = position.model_copy(update={"images_seen": seen, "training_seconds": seconds})
+        if due and (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
+            failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
+            game.restore(good)
+            yield _repaired(failure, failed=failed, position=position)
+            seen = position.images_seen
+            clock.start_lap(seen)
+            continue
+        if "tick" in due:
+            game.meter.add({"diversity": rounds.diversity(shown, group=group)})
+            values = game.meter.means() | {"images_per_second": clock.images_per_second(seen)} | game.learning_rates()
+            game.meter.reset()
+            yield Tick(seen, values)
+        if "evaluation" in due:
+            yield Evaluated(seen, group.once(partial(evaluators.evaluate, game.sampled(), spec=spec, dataset=dataset)))
+        position = position.model_copy(update={"training_seconds": clock.seconds()})
+        if "checkpoint" in due:
+            position = guard.kept(position)
+            good = game.state(position)
+            yield CheckpointDue(seen, good)
+        elif stopped and guard.detect(game, thorough=True) is None:
+            # What is found off the plan is left to be found on it again, by a run that goes on from an earlier state.
+            yield CheckpointDue(seen, replace(game.state(position), good=good))
+        if ended := spent or ("stopped" if stopped else None):
+            yield Finished(seen, ended)
+            return
+        clock.start_lap(seen)
+
+
+def _method(game: Game) -> tuple[rounds.Round, Callable[[], bool]]:
+    """How the game's networks learn, and whether what is to be compiled for that has been, once a round is played."""
+    spec = game.spec
+    if compiled.whole(spec, device=game.device, processes=game.group.size):
+        whole = compiled.Rounds()
+        return whole, whole.have_compiled
+    if spec.compile:
+        game.compile_networks()
+    return rounds.method(spec), lambda: True
+
+
+def _repaired(failure: guard.Failure, *, failed: Position, position: Position) -> Repaired:
+    details = {
+        "back_to_images": float(position.images_seen),
+        "learning_rate_factor": position.learning_rate_factor,
+        "repairs": float(position.repairs),
+    }
+    return Repaired(failed.images_seen, detector=failure.code, remedy="roll_back", details=details)
+
+
+class _Clock:
+    """Seconds of training over all attempts, the first process's for all, and the speed of the steps alone."""
+
+    def __init__(self, seconds_before: float, *, group: parallel.Group) -> None:
+        self._group = group
+        self._start = time.monotonic() - seconds_before
+        self._lap = (self._start, 0)
+
+    def seconds(self) -> float:
+        return self._group.agree(time.monotonic() - self._start)
+
+    def start_lap(self, images_seen: int) -> None:
+        self._lap = (time.monotonic(), images_seen)
+
+    def images_per_second(self, images_seen: int) -> float:
+        start, images_before = self._lap
+        return (images_seen - images_before) / max(time.monotonic() - start, 1e-9)

@@ -1,0 +1,170 @@
+"""The game: the two networks of a run, the generator's average and the optimizers, as one state that can be kept."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from models import architectures, optimizers, specs
+from models.checkpoints import checkpoint
+from models.checkpoints.progress import Position
+from models.runtime import parallel, placement
+from models.training import ema, lr_schedules
+from models.training.meter import Meter
+
+
+class Game:
+    """The players of a run on their device. Networks are in training mode but for the average, which is in evaluation
+    mode and is the generator itself where the spec asks for no averaging.
+
+    The processes of a `group` have a game each, all the same after every round. What is found over a batch, such as the
+    statistics of batch norm, each finds over its share, as with the parts of a batch. Raises ValueError if a batch
+    cannot be shared.
+    """
+
+    def __init__(
+        self, spec: specs.TrainingSpec, *, device: torch.device, group: parallel.Group = parallel.SOLO
+    ) -> None:
+        parallel.check(spec, processes=group.size)
+        networks, twins = architectures.build(spec), architectures.build(spec)
+        self.spec = spec
+        self.generator = placement.place(networks.generator, device=device)
+        self.discriminator = placement.place(networks.discriminator, device=device)
+        self.average = None
+        if spec.ema.half_life_images > 0:
+            self.average = placement.place(twins.generator, device=device).eval().requires_grad_(False)
+        self.generator_parameters = list(self.generator.parameters())
+        self.discriminator_parameters = list(self.discriminator.parameters())
+        self.generator_optimizer = optimizers.build(spec.generator_optimizer, parameters=self.generator_parameters)
+        self.discriminator_optimizer = optimizers.build(
+            spec.discriminator_optimizer, parameters=self.discriminator_parameters
+        )
+        self.judges_images_alone = not any(isinstance(part, _BatchNorm) for part in self.discriminator.modules())
+        self.meter = Meter()
+        self.memory: dict[str, Tensor] = {}
+        """What penalties and augmentations remember between steps, as small tensors on the device."""
+        self.device = device
+        self.group = group
+        self._statistics = [*_statistics(self.generator), *_statistics(self.discriminator)]
+        self.fast_generator: Callable[..., Tensor] = self.generator
+        self.fast_discriminator: Callable[..., Tensor] = self.discriminator
+        """The same networks, or these compiled; compiled ones cannot be differentiated twice."""
+
+    def compile_networks(self) -> None:
+        """They are compiled when they are first called."""
+        mode = "reduce-overhead" if self._replays_graphs else None
+        self.fast_generator = torch.compile(self.generator, mode=mode)
+        self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
+
+    @property
+    def _replays_graphs(self) -> bool:
+        """Whether what the compiled networks put out is overwritten by the next round."""
+        return self.spec.cuda_graphs and self.device.type == "cuda"
+
+    def start(self, state: checkpoint.State | None) -> Position:
+        """Restores a state, if there is one, and returns its position; else the beginning's."""
+        if state is None:
+            return Position()
+        self.restore(state)
+        return state.position
+
+    def begin_round(self, *, images_seen: int, fraction: float, left: float) -> None:
+        """Sets both learning rates to what the spec and its schedules make of them, times what the guard has left.
+
+        So many images were seen before the round, and `fraction` of the budget was spent.
+        """
+        if self._replays_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # PyTorch gives this function no types
+        seen = images_seen + self.spec.batch_size
+        for optimizer, wish in (
+            (self.generator_optimizer, self.spec.generator_optimizer),
+            (self.discriminator_optimizer, self.spec.discriminator_optimizer),
+        ):
+            factor = lr_schedules.factor(wish.schedule, fraction=fraction, images_seen=seen)
+            optimizer.lr = wish.lr * factor * left
+
+    def learning_rates(self) -> dict[str, float]:
+        """Under their metrics' names."""
+        return {
+            "lr_g": self.generator_optimizer.lr,
+            "lr_d": self.discriminator_optimizer.lr,
+        }
+
+    def sampled(self) -> nn.Module:
+        """The generator that samples are drawn from."""
+        return self.generator if self.average is None else self.average
+
+    def parameters(self) -> list[Tensor]:
+        return [*self.generator_parameters, *self.discriminator_parameters]
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of the state, live."""
+        averages = [] if self.average is None else self.average.state_dict().values()
+        return [
+            *self.generator.state_dict().values(),
+            *self.discriminator.state_dict().values(),
+            *averages,
+            *optimizers.state(self.generator_optimizer).values(),
+            *optimizers.state(self.discriminator_optimizer).values(),
+            *self.meter.sums.values(),
+            *self.memory.values(),
+        ]
+
+    def update_average(self, *, images_seen: int, step_images: int) -> None:
+        """Ends a round. First the processes pool what they found: the average follows batch statistics too, and a run's
+        bits must not depend on where it was stopped.
+        """
+        self._pool()
+        if self.average is not None:
+            keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
+            ema.update(self.average, self.generator, keep=keep)
+
+    def state(self, position: Position) -> checkpoint.State:
+        """A copy of everything, which later steps do not touch."""
+        return checkpoint.State(
+            spec=self.spec,
+            position=position.model_copy(update={"summed": self.meter.counts}),
+            generator=_copies(self.generator.state_dict()),
+            average=None if self.average is None else _copies(self.average.state_dict()),
+            discriminator=_copies(self.discriminator.state_dict()),
+            generator_optimizer=_copies(optimizers.state(self.generator_optimizer)),
+            discriminator_optimizer=_copies(optimizers.state(self.discriminator_optimizer)),
+            sums=_copies(self.meter.sums),
+            memory=_copies(self.memory),
+        )
+
+    def restore(self, state: checkpoint.State) -> None:
+        """Raises ValueError if the state is of networks of another shape."""
+        try:
+            self.generator.load_state_dict(state.generator)
+            self.discriminator.load_state_dict(state.discriminator)
+            if self.average is not None:
+                self.average.load_state_dict(state.sampled)
+        except RuntimeError as error:
+            raise ValueError(f"the checkpoint does not fit the spec's networks: {error}") from error
+        optimizers.restore(self.generator_optimizer, state.generator_optimizer)
+        optimizers.restore(self.discriminator_optimizer, state.discriminator_optimizer)
+        self.meter.restore(state.sums, state.position.summed, device=self.device)
+        self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in state.memory.items()}
+
+    def _pool(self) -> None:
+        """Makes what each process has found by itself in a round the mean over all: the meter and batch statistics."""
+        if self.group.size == 1:
+            return
+        sums = self.meter.sums
+        means = self.group.mean([*sums.values(), *self._statistics])
+        self.meter.restore(dict(zip(sums, means, strict=False)), self.meter.counts, device=self.device)
+        if self._statistics:
+            torch._foreach_copy_(self._statistics, means[len(sums) :])
+
+
+def _statistics(network: nn.Module) -> list[Tensor]:
+    """What a network's state holds besides its parameters and counters, live."""
+    trained = dict(network.named_parameters())
+    state = network.state_dict()
+    return [tensor for name, tensor in state.items() if name not in trained and tensor.is_floating_point()]
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

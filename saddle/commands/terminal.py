@@ -1,0 +1,43 @@
+"""What all commands need: the service, and ways to tell what it said."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from saddle import settings
+from saddle.client import Client
+from saddle.schemas import Schema
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, job_…")]
+Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON, for scripts.")]
+
+
+@contextmanager
+def service() -> Iterator[Client]:
+    """The one that the environment names."""
+    chosen = settings.read()
+    with Client(chosen.url, chosen.key()) as client:
+        yield client
+
+
+def console() -> Console:
+    """Wide enough for a script to find whole lines where the output is no terminal."""
+    made = Console()
+    return made if made.is_terminal else Console(width=400)
+
+
+def print_json(answer: Schema) -> None:
+    print(json.dumps(answer.model_dump(mode="json"), indent=2))
+
+
+def print_json_list(answers: Iterable[Schema]) -> None:
+    print(json.dumps([answer.model_dump(mode="json") for answer in answers], indent=2))
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr)
