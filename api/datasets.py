@@ -10,15 +10,15 @@ from api.access import Reader, Using
 from api.errors import Problem, documented, not_found
 from api.schemas import DatasetOut, Page
 from models import data
+from models.data import catalog
 from models.generation import pictures
-from models.specs import catalog
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
 @router.get("", response_model=Page[DatasetOut], responses=documented())
 def index(who: Reader) -> Page[DatasetOut]:
-    return Page(data=[_out(facts) for facts in catalog.BUILTIN.values()], has_more=False, next=None)
+    return Page(data=[_out(entry) for entry in catalog.BUILTIN.values()], has_more=False, next=None)
 
 
 @router.get(
@@ -27,7 +27,7 @@ def index(who: Reader) -> Page[DatasetOut]:
     responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 def show(who: Reader, dataset_id: str) -> DatasetOut:
-    return _out(_facts(dataset_id))
+    return _out(_builtin(dataset_id))
 
 
 @router.get(
@@ -43,9 +43,9 @@ def show(who: Reader, dataset_id: str) -> DatasetOut:
 )
 def preview(services: Using, who: Reader, dataset_id: str) -> Response:
     """What the data look like."""
-    facts = _facts(dataset_id)
+    entry = _builtin(dataset_id)
     try:
-        content = _preview_png(facts.name, services.settings.datasets_dir)
+        content = _preview_png(entry.name, services.settings.datasets_dir)
     except data.DatasetError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
     return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
@@ -57,19 +57,19 @@ def _preview_png(name: str, folder: Path) -> bytes:
     return pictures.png(pictures.preview_HWC(data.BUILTIN[name](folder=folder, split="train")))
 
 
-def _facts(dataset_id: str) -> catalog.DatasetFacts:
+def _builtin(dataset_id: str) -> catalog.Builtin:
     if dataset_id not in catalog.BUILTIN:
         raise not_found(f"no dataset {dataset_id!r}: there are {', '.join(catalog.BUILTIN)}")
     return catalog.BUILTIN[dataset_id]
 
 
-def _out(facts: catalog.DatasetFacts) -> DatasetOut:
+def _out(entry: catalog.Builtin) -> DatasetOut:
     return DatasetOut(
-        id=facts.name,
-        title=facts.title,
-        resolution=facts.resolution,
-        channels=facts.channels,
-        images=facts.images,
-        classes=list(facts.classes),
-        modes=facts.modes,
+        id=entry.name,
+        title=entry.title,
+        resolution=entry.facts.resolution,
+        channels=entry.facts.channels,
+        images=entry.facts.images,
+        classes=list(entry.class_names),
+        modes=entry.facts.modes,
     )

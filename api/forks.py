@@ -17,7 +17,7 @@ from api.schemas import JobOut
 from api.services import Services
 from models import presets
 from models.checkpoints import forks
-from models.specs import TrainingSpec
+from models.specs import TrainingSpec, stored
 from store import checkpoints, idempotency, ids, jobs, tables
 from store.checkpoints import NewCheckpoint
 from store.errors import Conflict
@@ -66,7 +66,7 @@ def fork(
                 return created(earlier)
         parent = jobs.get(session, job_id=job_id, tenant=who.tenant)
         source = _source(session, parent, wish.checkpoint)
-    before = TrainingSpec.model_validate(parent.spec)
+    before = stored.read(parent.spec)
     spec = _amended(before, wish.spec, images_seen=source.images_seen)
     child_id = ids.new("job")
     copy = NewCheckpoint(

@@ -16,7 +16,7 @@ from api.errors import documented, invalid, invalid_spec
 from api.schemas import DryRun, JobOut, Page, Parameters
 from api.services import Services
 from models import presets
-from models.specs import TrainingSpec, advice
+from models.specs import TrainingSpec, advice, stored
 from store import idempotency, ids, jobs, states, tables
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -169,7 +169,7 @@ def _flops_per_second(services: Using) -> float | None:
         job = jobs.newest_measured(session)
     if job is None or job.images_per_second is None:
         return None
-    return job.images_per_second * services.sampler.estimate(TrainingSpec.model_validate(job.spec)).flops_per_image
+    return job.images_per_second * services.sampler.estimate(stored.read(job.spec)).flops_per_image
 
 
 def _labels(request: Request) -> dict[str, str]:

@@ -13,7 +13,7 @@ from api.access import Reader, Using
 from api.errors import Problem, documented, invalid, not_found
 from api.jobs import JobId
 from api.services import CorruptCheckpoint, SampleRequest, Services
-from models.specs import TrainingSpec
+from models.specs import TrainingSpec, stored
 from store import checkpoints, ids, jobs, states, tables
 
 log = structlog.get_logger()
@@ -114,7 +114,7 @@ def _candidates(
     """The checkpoints that may serve, in order of preference. `pictures`: whether images of pixels are wanted."""
     with services.database.read() as session:
         job = jobs.get(session, job_id=job_id, tenant=tenant)
-        spec = TrainingSpec.model_validate(job.spec)
+        spec = stored.read(job.spec)
         if label is not None:
             _check(label, spec)
         if pictures and spec.dataset.facts.holds_points:
@@ -133,7 +133,7 @@ def _candidates(
 
 
 def _check(label: int, spec: TrainingSpec) -> None:
-    classes = len(spec.dataset.facts.classes)
+    classes = spec.dataset.facts.classes
     if not spec.labels:
         raise invalid("query/label", "this model is unconditional: leave label out")
     if label >= classes:

@@ -5,7 +5,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from models.specs import TrainingSpec
+from models.specs import TrainingSpec, stored
 from store import tables
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class JobOut(Answer):
             name=job.name,
             status=job.status,
             reason=ReasonOut(code=job.reason_code, message=job.reason_message or "") if job.reason_code else None,
-            spec=TrainingSpec.model_validate(job.spec),
+            spec=stored.read(job.spec),
             progress=Progress.of(job),
             attempt=job.attempt,
             crashes=job.crashes,

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from benchmarks import figures, plain
 from benchmarks.judge import Verdict, judge
 from models import data, presets, training
-from models.checkpoints import checkpoint
 from models.data import fashion_mnist, pixels
 from models.generation import sampling
 from models.specs import TrainingSpec
@@ -108,27 +107,27 @@ def saddle(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
     dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
     left = {"budget": {"images": None, "seconds": seconds - (time.time() - began)}}
     spec = TrainingSpec.model_validate(spec.model_dump() | left)
-    kept: list[tuple[float, checkpoint.State]] = []
+    kept: list[tuple[float, training.Snapshot]] = []
     evaluating, told = 0.0, time.time()
     for event in training.train(spec, dataset=dataset, device=CPU):
         match event:
             case training.Evaluated():
                 evaluating += time.time() - told
             case training.CheckpointDue():
-                kept.append((time.time() - began, event.state))
+                kept.append((time.time() - began, event.snapshot))
             case training.Repaired():
                 print(event, file=sys.stderr)
         told = time.time()
-    images_seen = kept[-1][1].position.images_seen
+    images_seen = kept[-1][1].progress.images_seen
     good_after = next((after for after, state in kept if _judged(spec, state).fid <= GOOD_FID), None)
     return Outcome(seed, images_seen, _judged(spec, kept[-1][1]), good_after, evaluating / seconds)
 
 
-def _judged(spec: TrainingSpec, state: checkpoint.State) -> Verdict:
+def _judged(spec: TrainingSpec, state: training.Snapshot) -> Verdict:
     game = Game(spec, device=CPU)
     game.restore(state)
     module = game.sampled().eval().requires_grad_(False)
-    generator = sampling.LoadedGenerator(spec, state.position.images_seen, module, CPU)
+    generator = sampling.LoadedGenerator(spec, state.progress.images_seen, module, CPU)
     images_NHWC = sampling.images_NHWC(generator, seed=0, count=SAMPLES)
     return judge(images_NHWC, folder=Settings().datasets_dir)
 

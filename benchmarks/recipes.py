@@ -60,11 +60,11 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
                 pass
     assert last is not None, "every run that ends has a last checkpoint"
     game = Game(spec, device=device)
-    game.restore(last.state)
+    game.restore(last.snapshot)
     module = game.sampled().eval().requires_grad_(False)
     generator = sampling.LoadedGenerator(spec, last.images_seen, module, device)
     speed = statistics.median(speeds[len(speeds) // 2 :])
-    seconds = last.state.position.training_seconds - evaluating
+    seconds = last.snapshot.progress.training_seconds - evaluating
     return Outcome(spec.seed, last.images_seen, seconds, speed, quality, generator)
 
 

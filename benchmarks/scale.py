@@ -25,7 +25,7 @@ from rich.table import Table
 from embedded import redis as embedded_redis
 from models import presets
 from models.checkpoints import checkpoint
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
 from models.training.state import Game
 from store import database, jobs, live, runs, workers
 from store.database import Database, Outbox
@@ -69,7 +69,7 @@ def checkpoint_bytes() -> int:
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
     with tempfile.TemporaryDirectory() as folder:
-        manifest = checkpoint.write(Path(folder), game.state(Position()))
+        manifest = checkpoint.write(Path(folder), game.snapshot(Progress()))
     return sum(file.bytes for file in manifest.files.values())
 
 

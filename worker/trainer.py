@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 
 from models import data, training
 from models.checkpoints import checkpoint, forks
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
 from models.data.errors import DatasetMissing
 from models.runtime import parallel, precision
-from models.specs import TrainingSpec
+from models.specs import stored
 from store import checkpoints, database, logs, runs, states, tables
 from store.artifacts import Artifacts
 from store.database import Database
@@ -45,7 +45,7 @@ class Trainer:
 
     def __init__(self, *, job: tables.Job, settings: Settings, db: Database, stop: Callable[[], bool]) -> None:
         self.job = job
-        self.spec = TrainingSpec.model_validate(job.spec)
+        self.spec = stored.read(job.spec)
         self.settings = settings
         self.db = db
         self.stop = stop
@@ -60,7 +60,7 @@ class Trainer:
         device = companions.device_of(0, device=device, number=number)
         dataset = data.load(self.spec.dataset, folder=self.settings.datasets_dir)
         resume = self._newest_checkpoint()
-        position = resume.state.position if resume else Position()
+        position = resume.snapshot.progress if resume else Progress()
         numbers = precision.autocast_dtype(self.spec.precision, device=device) or torch.float32
         place = f"resumes at {position.images_seen:,} images" if resume else "starts"
         company = f", {number} processes" if number > 1 else ""
@@ -76,7 +76,7 @@ class Trainer:
         resume: checkpoint.Checkpoint | None,
         group: parallel.Group,
     ) -> int:
-        position = resume.state.position if resume else Position()
+        position = resume.snapshot.progress if resume else Progress()
         began = time.monotonic()
         for event in training.train(
             self.spec, dataset=dataset, device=device, resume=resume, stop=self.stop, group=group
@@ -134,7 +134,7 @@ class Trainer:
             try:
                 found = checkpoint.read(self.artifacts.path(row.path))
                 forked = row.attempt == checkpoints.ADOPTED
-                return replace(found, state=forks.begin(found.state, self.spec)) if forked else found
+                return replace(found, snapshot=forks.begin(found.snapshot, self.spec)) if forked else found
             except checkpoint.CorruptCheckpoint as error:
                 self._event("log", images_seen=row.images_seen, message=f"checkpoint {row.id} is damaged: {error}")
         if self.job.forked_from_checkpoint is not None:
@@ -162,21 +162,21 @@ class Trainer:
     def _save(self, due: training.CheckpointDue) -> None:
         path = f"jobs/{self.job.id}/checkpoints/{due.images_seen:015d}-{self.job.attempt}"
         try:
-            manifest = self._put(path, due.state)
+            manifest = self._put(path, due.snapshot)
         except StorageFull:
             self._delete(self._write(lambda session: self._prune(session, keep_latest=1)))
-            manifest = self._put(path, due.state)
+            manifest = self._put(path, due.snapshot)
         evaluated = self.quality is not None and self.quality[0] == due.images_seen
         new = checkpoints.NewCheckpoint(
             images_seen=due.images_seen,
-            seconds_trained=due.state.position.training_seconds,
+            seconds_trained=due.snapshot.progress.training_seconds,
             path=path,
             size_bytes=sum(file.bytes for file in manifest.files.values()),
             quality=self.quality[1] if evaluated and self.quality else None,
         )
         self._delete(self._write(lambda session: self._register(session, new)))
 
-    def _put(self, path: str, state: checkpoint.State) -> checkpoint.Manifest:
+    def _put(self, path: str, state: training.Snapshot) -> checkpoint.Manifest:
         self.artifacts.delete(path)  # of a run that wrote the folder and was taken back before it could write the row
         with self.artifacts.new_folder(path, min_free_bytes=self.settings.min_free_bytes) as folder:
             return checkpoint.write(folder, state)

@@ -46,13 +46,13 @@ def build(spec: specs.TrainingSpec) -> Networks:
 
 def image_CHW(spec: specs.TrainingSpec) -> tuple[int, int, int]:
     """The shape of one image."""
-    resolution = spec.dataset.resolution
-    return spec.dataset.facts.channels, resolution, resolution
+    facts = spec.dataset.facts
+    return facts.channels, facts.resolution, facts.resolution
 
 
 def classes(spec: specs.TrainingSpec) -> int:
     """How many classes the networks are told apart; 0 where they are told none."""
-    return len(spec.dataset.facts.classes) if spec.labels else 0
+    return spec.dataset.facts.classes if spec.labels else 0
 
 
 REGISTRY: dict[str, Architecture] = {

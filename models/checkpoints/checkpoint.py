@@ -1,8 +1,8 @@
 """A checkpoint: a folder that holds all of a run's state. safetensors and JSON; nothing in it is ever unpickled.
 
 `generator.safetensors` holds the generator that samples are drawn from and is usable alone; `training.safetensors` the
-rest; `good.safetensors`, where a run was stopped between two checkpoints of its plan, the state at the one before;
-`manifest.json` the spec, the positions and the SHA-256 of the others, and of itself.
+rest. `good.safetensors` exists where a run was stopped between two planned checkpoints: the state at the earlier
+one. `manifest.json` holds the spec, the progress and the SHA-256 of the other files, and of itself.
 """
 
 import hashlib
@@ -18,26 +18,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.checkpoints.progress import Position
-from models.runtime import finite
-from models.specs import TrainingSpec
+from models.checkpoints import versions
+from models.checkpoints.progress import Progress
+from models.checkpoints.snapshot import SAMPLED, Snapshot, Tensors
+from models.specs.stored import StoredSpec
 
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
 GOOD = "good.safetensors"
 MANIFEST = "manifest.json"
-
-Tensors = Mapping[str, Tensor]
-PARTS = (
-    "generator",
-    "average",
-    "discriminator",
-    "generator_optimizer",
-    "discriminator_optimizer",
-    "sums",
-    "memory",
-)
-"""Of a State's tensors, its fields."""
 
 
 class CorruptCheckpoint(Exception):
@@ -45,44 +34,7 @@ class CorruptCheckpoint(Exception):
 
 
 class NonFinite(ValueError):
-    """The state holds NaN or infinity, which is never saved."""
-
-
-@dataclass(frozen=True)
-class State:
-    """A run between two steps. Each part maps names to tensors."""
-
-    spec: TrainingSpec
-    position: Position
-    generator: Tensors
-    """As trained."""
-    average: Tensors | None
-    """The generator's moving average; None where the spec asks for none."""
-    discriminator: Tensors
-    generator_optimizer: Tensors
-    discriminator_optimizer: Tensors
-    sums: Tensors
-    """The running sums of the tick under way."""
-    memory: Tensors
-    """What penalties and augmentations remember."""
-    good: "State | None" = None
-    """Where the guard would take the run back to, if not here: a stop must not change that."""
-
-    @property
-    def sampled(self) -> Tensors:
-        """The weights that samples are drawn from."""
-        return self.generator if self.average is None else self.average
-
-    def parts(self) -> dict[str, Tensors]:
-        """Every part that there is, by its field's name."""
-        parts: dict[str, Tensors | None] = {name: getattr(self, name) for name in PARTS}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def is_finite(self) -> bool:
-        """Whether every tensor is free of NaN and infinity; waits for the device."""
-        if self.good is not None and not self.good.is_finite():
-            return False
-        return finite.all_finite(tensor for part in self.parts().values() for tensor in part.values())
+    """The snapshot holds NaN or infinity, which is never saved."""
 
 
 class File(BaseModel):
@@ -97,11 +49,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     images_seen: int
-    spec: TrainingSpec
-    position: Position
-    good: Position | None = None
+    spec: StoredSpec
+    progress: Progress
+    good: Progress | None = None
     files: dict[str, File]
     sha256: str
     """Of the manifest's own JSON, sorted and without this field."""
@@ -110,26 +62,26 @@ class Manifest(BaseModel):
 @dataclass(frozen=True)
 class Checkpoint:
     manifest: Manifest
-    state: State
+    snapshot: Snapshot
 
 
-def write(folder: Path, state: State) -> Manifest:
-    """Writes a checkpoint into an empty folder; every file, then the folder, is on disk when this returns.
+def write(folder: Path, snapshot: Snapshot) -> Manifest:
+    """Write a checkpoint into an empty folder; every file, then the folder, is on disk when this returns.
 
     To be seen whole or not at all the folder must have a temporary name, which the caller then changes.
     Raises NonFinite before anything is written.
     """
-    if not state.is_finite():
-        raise NonFinite(f"the state at {state.position.images_seen} images is not finite")
-    sampled = "generator" if state.average is None else "average"
-    contents = {GENERATOR: _generator_bytes(state), TRAINING: save(_named(state, but=sampled))}
-    if state.good is not None:
-        contents[GOOD] = save(_named(state.good))
+    if not snapshot.is_finite():
+        raise NonFinite(f"the state at {snapshot.progress.images_seen} images is not finite")
+    sampled = f"{'averages' if SAMPLED in snapshot.averages else 'networks'}/{SAMPLED}"
+    contents = {GENERATOR: _generator_bytes(snapshot), TRAINING: save(_named(snapshot, but=sampled))}
+    if snapshot.good is not None:
+        contents[GOOD] = save(_named(snapshot.good))
     manifest = Manifest(
-        images_seen=state.position.images_seen,
-        spec=state.spec,
-        position=state.position,
-        good=None if state.good is None else state.good.position,
+        images_seen=snapshot.progress.images_seen,
+        spec=snapshot.spec,
+        progress=snapshot.progress,
+        good=None if snapshot.good is None else snapshot.good.progress,
         files={
             name: File(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
             for name, content in contents.items()
@@ -145,19 +97,24 @@ def write(folder: Path, state: State) -> Manifest:
 
 
 def read(folder: Path) -> Checkpoint:
-    """The checkpoint in a folder, its tensors on the CPU. Raises CorruptCheckpoint unless every byte is as written."""
-    manifest = read_manifest(folder)
-    sampled = "average" if manifest.spec.ema.half_life_images > 0 else "generator"
-    parts = _parts(folder, TRAINING, manifest=manifest)
-    parts[sampled] = _tensors(read_file(folder, GENERATOR, manifest=manifest), GENERATOR)
-    state = _state(manifest.spec, manifest.position, parts)
+    """Return the checkpoint in a folder, its tensors on the CPU.
+
+    Raises CorruptCheckpoint unless every byte is as written.
+    """
+    written, manifest = _read_manifest(folder)
+    averaged = manifest.spec.ema.half_life_images > 0
+    parts = _parts(folder, TRAINING, manifest=manifest, written=written)
+    sampled = _tensors(read_file(folder, GENERATOR, manifest=manifest), GENERATOR)
+    parts[f"{'averages' if averaged else 'networks'}/{SAMPLED}"] = sampled
+    snapshot = _snapshot(manifest, manifest.progress, parts)
     if manifest.good is not None:
-        state = replace(state, good=_state(manifest.spec, manifest.good, _parts(folder, GOOD, manifest=manifest)))
-    return Checkpoint(manifest, state)
+        good = _parts(folder, GOOD, manifest=manifest, written=written)
+        snapshot = replace(snapshot, good=_snapshot(manifest, manifest.good, good))
+    return Checkpoint(manifest, snapshot)
 
 
 def verify(folder: Path) -> Manifest:
-    """The manifest of a checkpoint whose every byte is as written. Raises CorruptCheckpoint otherwise."""
+    """Return the manifest of a checkpoint whose every byte is as written. Raises CorruptCheckpoint otherwise."""
     manifest = read_manifest(folder)
     for name in {GENERATOR, TRAINING} | manifest.files.keys():
         read_file(folder, name, manifest=manifest)
@@ -165,20 +122,12 @@ def verify(folder: Path) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises CorruptCheckpoint if the manifest is missing, damaged or of an unknown format."""
-    path = folder / MANIFEST
-    try:
-        text = path.read_text(encoding="utf-8")
-        manifest = Manifest.model_validate_json(text)
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise CorruptCheckpoint(f"{path} cannot be read: {error}") from error
-    if manifest.sha256 != _seal(json.loads(text)):
-        raise CorruptCheckpoint(f"{path} is not as it was written")
-    return manifest
+    """Read a manifest of any format. Raises CorruptCheckpoint if it is missing, damaged or of an unknown format."""
+    return _read_manifest(folder)[1]
 
 
 def read_file(folder: Path, name: str, *, manifest: Manifest) -> bytes:
-    """A file's bytes, checked against the manifest. Raises CorruptCheckpoint if they differ."""
+    """Return a file's bytes, checked against the manifest. Raises CorruptCheckpoint if they differ."""
     path = folder / name
     try:
         content = path.read_bytes()
@@ -189,52 +138,69 @@ def read_file(folder: Path, name: str, *, manifest: Manifest) -> bytes:
     return content
 
 
+def _read_manifest(folder: Path) -> tuple[int, Manifest]:
+    """The format that it was written in, and the manifest in today's."""
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["sha256"] != _seal(found):
+            raise CorruptCheckpoint(f"{path} is not as it was written")
+        return found["format"], Manifest.model_validate(versions.upgraded(found))
+    except (OSError, ValueError, ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptCheckpoint(f"{path} cannot be read: {error}") from error
+
+
 def _seal(manifest: Mapping[str, Any]) -> str:
     unsealed = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(unsealed, sort_keys=True).encode()).hexdigest()
 
 
-def _generator_bytes(state: State) -> bytes:
+def _generator_bytes(snapshot: Snapshot) -> bytes:
     about = {
         "format": "saddle-generator-1",
-        "images_seen": str(state.position.images_seen),
-        "spec": state.spec.model_dump_json(),
+        "images_seen": str(snapshot.progress.images_seen),
+        "spec": snapshot.spec.model_dump_json(),
     }
-    return bytes(save(_savable(state.sampled), metadata=about))
+    return bytes(save(_savable(snapshot.sampled), metadata=about))
 
 
-def _named(state: State, *, but: str | None = None) -> dict[str, Tensor]:
-    """Every tensor of a state, that of one part excepted, as PART/NAME."""
+def _named(snapshot: Snapshot, *, but: str | None = None) -> dict[str, Tensor]:
+    """Every tensor of a snapshot as PART/NAME, except those of one part."""
     return {
         f"{part}/{name}": tensor
-        for part, tensors in state.parts().items()
+        for part, tensors in snapshot.parts().items()
         if part != but
         for name, tensor in _savable(tensors).items()
     }
 
 
-def _parts(folder: Path, file: str, *, manifest: Manifest) -> dict[str, dict[str, Tensor]]:
-    """What `_named` made a file of; parts that it does not hold are empty."""
-    parts: dict[str, dict[str, Tensor]] = {name: {} for name in PARTS}
+def _parts(folder: Path, file: str, *, manifest: Manifest, written: int) -> dict[str, dict[str, Tensor]]:
+    """Read the parts that `_named` wrote to a file."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    spec = {"architecture": {"kind": manifest.spec.architecture.kind}}
     for key, tensor in _tensors(read_file(folder, file, manifest=manifest), file).items():
-        part, _, name = key.partition("/")
-        if part not in parts:
-            raise CorruptCheckpoint(f"{folder / file} holds the unknown part {part!r}")
-        parts[part][name] = tensor
+        try:
+            part, name = versions.part_and_name(key, written=written, spec=spec)
+        except ValueError as error:
+            raise CorruptCheckpoint(f"{folder / file}: {error}") from error
+        parts.setdefault(part, {})[name] = tensor
     return parts
 
 
-def _state(spec: TrainingSpec, position: Position, parts: Mapping[str, Tensors]) -> State:
-    return State(
-        spec=spec,
-        position=position,
-        generator=parts["generator"],
-        average=parts["average"] if spec.ema.half_life_images > 0 else None,
-        discriminator=parts["discriminator"],
-        generator_optimizer=parts["generator_optimizer"],
-        discriminator_optimizer=parts["discriminator_optimizer"],
-        sums=parts["sums"],
-        memory=parts["memory"],
+def _snapshot(manifest: Manifest, progress: Progress, parts: Mapping[str, Tensors]) -> Snapshot:
+    def by_role(kind: str) -> dict[str, Tensors]:
+        return {part.partition("/")[2]: tensors for part, tensors in parts.items() if part.startswith(f"{kind}/")}
+
+    networks = by_role("networks")
+    return Snapshot(
+        spec=manifest.spec,
+        progress=progress,
+        networks=networks,
+        averages=by_role("averages"),
+        # An optimizer that has not stepped yet has no state, and no tensor in the file.
+        optimizers={role: {} for role in networks} | by_role("optimizers"),
+        sums=parts.get("sums", {}),
+        statistics=parts.get("statistics", {}),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from models import specs
-from models.data import digits, fashion_mnist, points, stacked_fashion
+from models.data import digits, fashion_mnist, points, stacked_fashion, uploaded
 from models.data.errors import DatasetCorrupt, DatasetError, DatasetMissing
 from models.data.images import ImageData, Stored
 
@@ -18,15 +18,15 @@ class Loader(Protocol):
     def __call__(self, *, folder: Path, split: Split) -> ImageData: ...
 
 
-def load(dataset: specs.BuiltinDataset, *, folder: Path, split: Split = "train") -> ImageData:
-    """The dataset's images, looked for in `folder`.
+def load(dataset: specs.Dataset, *, folder: Path, split: Split = "train") -> ImageData:
+    """Return the dataset's images, looked for in `folder`.
 
     Raises DatasetMissing with the command that fetches it, DatasetCorrupt if its files are damaged.
     """
-    return REGISTRY[dataset.kind](dataset, folder, split)
+    return REGISTRY[dataset.kind](dataset, folder=folder, split=split)
 
 
-def _builtin(dataset: specs.BuiltinDataset, folder: Path, split: Split) -> ImageData:
+def _builtin(dataset: specs.BuiltinDataset, *, folder: Path, split: Split) -> ImageData:
     return BUILTIN[dataset.name](folder=folder, split=split)
 
 
@@ -37,4 +37,4 @@ BUILTIN: dict[str, Loader] = {
     "grid": points.GRID.load,
     "stacked-fashion": stacked_fashion.load,
 }
-REGISTRY: dict[str, Callable[[specs.BuiltinDataset, Path, Split], ImageData]] = {"builtin": _builtin}
+REGISTRY: dict[str, Callable[..., ImageData]] = {"builtin": _builtin, "uploaded": uploaded.load}

@@ -34,7 +34,7 @@ def evaluate(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageDa
         return {}
     with _in_evaluation_mode(generator):
         fake_NCHW = _sample(generator, spec=spec, dataset=dataset)
-    comparison = Comparison(spec.dataset.facts, dataset, fake_NCHW)
+    comparison = Comparison(spec.dataset, dataset, fake_NCHW)
     return {key: value for metric in spec.evaluation.metrics for key, value in METRICS[metric](comparison).items()}
 
 
@@ -71,7 +71,7 @@ def _in_features(figures: Callable[[Tensor, Tensor], dict[str, float]]) -> Metri
     """Of the real and the generated images' features."""
 
     def measure(comparison: Comparison) -> dict[str, float]:
-        name = comparison.facts.features
+        name = comparison.spec.facts.features
         assert name is not None, "the spec refuses such metrics where there is no extractor"
         return figures(*comparison.both(FEATURES[name]))
 

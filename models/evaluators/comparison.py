@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from models import specs
 from models.data import ImageData
-from models.specs.catalog import DatasetFacts
 
 REAL_IMAGES = 10_000
 """Fakes are compared with so many of the dataset's images, its first."""
@@ -23,7 +23,7 @@ _of_real: dict[tuple[Measure, str, torch.device], Tensor] = {}
 class Comparison:
     """`fake_NCHW` lies on the device where everything is computed: uint8 pixels, float32 points."""
 
-    facts: DatasetFacts
+    spec: specs.Dataset
     dataset: ImageData
     fake_NCHW: Tensor
     _of_fake: dict[Measure, Tensor] = field(default_factory=dict)

@@ -22,7 +22,7 @@ CLASSES = 10
 
 def modes(comparison: Comparison) -> dict[str, float]:
     """The figures that the dataset has, for one whose facts name its modes."""
-    return REGISTRY[comparison.facts.name](comparison)
+    return REGISTRY[comparison.spec.name](comparison)
 
 
 def of_points(points_NCHW: Tensor, gaussians: Gaussians) -> dict[str, float]:

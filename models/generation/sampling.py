@@ -68,7 +68,7 @@ def images_NHWC(
 
 
 def _check(label: int | None, *, spec: TrainingSpec) -> None:
-    classes = len(spec.dataset.facts.classes)
+    classes = spec.dataset.facts.classes
     if label is not None and not spec.labels:
         raise ValueError("the model is unconditional: it takes no label")
     if label is not None and not 0 <= label < classes:
@@ -90,7 +90,7 @@ def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncatio
 def _labels(spec: TrainingSpec, *, number: int, label: int | None) -> Tensor:
     if label is not None:
         return torch.full((CHUNK,), label)
-    return torch.arange(number * CHUNK, (number + 1) * CHUNK) % len(spec.dataset.facts.classes)
+    return torch.arange(number * CHUNK, (number + 1) * CHUNK) % spec.dataset.facts.classes
 
 
 def _none_NHWC(spec: TrainingSpec) -> Stored:

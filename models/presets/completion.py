@@ -1,20 +1,30 @@
 """How a client's part of a spec becomes a whole one: completed by a preset, or laid over a spec that exists."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from models.data import catalog
 from models.presets.registry import DEFAULT, REGISTRY
-from models.specs import TrainingSpec, catalog
+from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, rules, stored
 
 DEFAULT_DATASET = "fashion-mnist"
+DERIVED = {"facts", "digest", "resolution"}
+"""The fields of a dataset that follow from which one it is. `resolution` is where specs of old had it."""
+
+Find = Callable[[str], UploadedDataset | None]
+"""(the id of an uploaded dataset) -> the dataset; None where there is none, or none of the client's."""
 
 
-def resolve(part: Mapping[str, Any]) -> TrainingSpec:
-    """The complete spec that a client's part of one stands for.
+def none_uploaded(dataset_id: str) -> None:
+    """Find nothing: for where there are built-in datasets only."""
+
+
+def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:
+    """Return the complete spec that a client's part of one stands for.
 
     What the part leaves out comes from its preset. An object that names another `kind` than the preset replaces the
     preset's, one of the same kind is laid over it; lists replace.
@@ -23,35 +33,107 @@ def resolve(part: Mapping[str, Any]) -> TrainingSpec:
     """
     name = part.get("preset", DEFAULT)
     if not isinstance(name, str) or name not in REGISTRY:
-        raise _refused("preset", f"must be one of {', '.join(REGISTRY)}")
-    facts = _facts(part.get("dataset"))
+        raise _refused(("preset",), f"must be one of {', '.join(REGISTRY)}")
+    dataset = _dataset(part.get("dataset", {}), default={"kind": "builtin", "name": DEFAULT_DATASET}, find=find)
+    facts = DatasetFacts.model_validate(dataset["facts"])
     base = _common(facts) | REGISTRY[name].recipe(facts)
-    # Through JSON, where strict mode refuses "128" and true for a number but takes a list for a tuple.
-    return TrainingSpec.model_validate_json(
-        json.dumps(_lay_over(base, part) | {"preset": name}, default=str), strict=True
-    )
+    spec = _validated(_lay_over(base, part) | {"preset": name, "dataset": dataset})
+    if (problem := rules.first_problem(spec)) is not None:
+        raise _refused((), problem)
+    return spec
 
 
-def amend(spec: TrainingSpec, part: Mapping[str, Any]) -> TrainingSpec:
-    """A spec with a client's changes, which are laid over it as over a preset's. Raises pydantic.ValidationError."""
+def amend(spec: TrainingSpec, part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:
+    """Return a spec with a client's changes, which are laid over it as over a preset's.
+
+    What was stored before a bound or a rule was tightened stays as it is; what the changes break is refused. Raises
+    pydantic.ValidationError.
+    """
     if part.get("preset", spec.preset) != spec.preset:
-        raise _refused("preset", "a preset fills in a new job's spec: name the fields to change instead")
-    return TrainingSpec.model_validate_json(
-        json.dumps(_lay_over(spec.model_dump(mode="json"), part), default=str), strict=True
-    )
+        raise _refused(("preset",), "a preset fills in a new job's spec: name the fields to change instead")
+    before = spec.model_dump(mode="json")
+    after = _lay_over(before, part)
+    if "dataset" in part:
+        after["dataset"] = _dataset(part["dataset"], default=before["dataset"], find=find)
+    try:
+        amended = _validated(after)
+    except ValidationError as error:
+        new = [problem for problem in error.errors() if not _is_unchanged(problem["loc"], before, after)]
+        if new:
+            raise _all_refused(new) from error
+        amended = stored.read(after)
+    if (problem := rules.first_problem(amended, before=spec)) is not None:
+        raise _refused((), problem)
+    return amended
 
 
-def _facts(dataset: Any) -> catalog.DatasetFacts:
-    """The facts to fill in from; those of the default dataset where the part names none that exists."""
-    name = dataset.get("name") if isinstance(dataset, Mapping) else None
-    return catalog.BUILTIN.get(name if isinstance(name, str) else "", catalog.BUILTIN[DEFAULT_DATASET])
+def _dataset(wish: Any, *, default: Mapping[str, Any], find: Find) -> dict[str, Any]:
+    """The dataset that a client names, with its facts. Raises pydantic.ValidationError."""
+    if not isinstance(wish, Mapping):
+        raise _refused(("dataset",), 'must be an object such as {"kind": "builtin", "name": "digits"}')
+    kind = wish.get("kind", default["kind"])
+    named = dict(default) | dict(wish) if kind == default["kind"] else dict(wish)
+    if kind == "builtin":
+        name = named.get("name")
+        if not isinstance(name, str) or name not in catalog.BUILTIN:
+            raise _refused(("dataset", "name"), f"must be one of {', '.join(catalog.BUILTIN)}")
+        own = catalog.BUILTIN[name].spec.model_dump(mode="json")
+    elif kind == "uploaded":
+        found = find(str(named.get("id", "")))
+        if found is None:
+            raise _refused(("dataset", "id"), f"there is no uploaded dataset {named.get('id')!r}")
+        own = found.model_dump(mode="json")
+    else:
+        raise _refused(("dataset", "kind"), "must be builtin or uploaded")
+    _check_facts(wish, own)
+    return {key: value for key, value in wish.items() if key not in DERIVED} | own
 
 
-def _refused(field: str, message: str) -> ValidationError:
+def _check_facts(wish: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Raises pydantic.ValidationError where a client says of a dataset what is not so."""
+    facts = own["facts"]
+    side = facts["resolution"]
+    if wish.get("resolution", side) != side:
+        message = f"{own['name']} is {side}x{side}: set dataset.resolution to {side} or leave it out"
+        raise _refused(("dataset", "resolution"), message)
+    for field in ("facts", "digest"):
+        if field in wish and wish[field] != own.get(field):
+            raise _refused(("dataset", field), f"{own['name']} has its own: leave {field} out")
+
+
+def _validated(whole: Mapping[str, Any]) -> TrainingSpec:
+    # Through JSON, where strict mode refuses "128" and true for a number but takes a list for a tuple.
+    return TrainingSpec.model_validate_json(json.dumps(whole, default=str), strict=True)
+
+
+def _is_unchanged(location: Sequence[int | str], before: Any, after: Any) -> bool:
+    """Whether the value at pydantic's location, which names the kinds of unions too, is as it was."""
+    for part in location:
+        if isinstance(after, Mapping) and part not in after and after.get("kind") == part:
+            continue
+        try:
+            before, after = before[part], after[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return bool(before == after)
+
+
+def _refused(location: tuple[str, ...], message: str) -> ValidationError:
     problem = PydanticCustomError("value_error", "{error}", {"error": message})
-    return ValidationError.from_exception_data(
-        "TrainingSpec", [InitErrorDetails(type=problem, loc=(field,), input=None)], input_type="json"
+    return _raised([InitErrorDetails(type=problem, loc=location, input=None)])
+
+
+def _all_refused(problems: Sequence[ErrorDetails]) -> ValidationError:
+    return _raised(
+        [
+            InitErrorDetails(type=problem["type"], loc=problem["loc"], input=None, ctx=problem.get("ctx", {}))
+            for problem in problems
+        ]
     )
+
+
+def _raised(details: list[InitErrorDetails]) -> ValidationError:
+    return ValidationError.from_exception_data("TrainingSpec", details, input_type="json")
 
 
 def _lay_over(base: Any, part: Any) -> Any:
@@ -62,10 +144,9 @@ def _lay_over(base: Any, part: Any) -> Any:
     return dict(base) | {key: _lay_over(base[key], value) if key in base else value for key, value in part.items()}
 
 
-def _common(facts: catalog.DatasetFacts) -> dict[str, Any]:
+def _common(facts: DatasetFacts) -> dict[str, Any]:
     return {
         "name": None,
-        "dataset": {"kind": "builtin", "name": facts.name, "resolution": facts.resolution},
         "labels": False,
         "discriminator_steps": 1,
         "accumulation_steps": 1,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from models.specs import DatasetFacts
 from models.specs.architectures import halvings
-from models.specs.catalog import DatasetFacts
 
 Recipe = dict[str, Any]
 
@@ -132,7 +132,7 @@ def fast(facts: DatasetFacts) -> Recipe:
     if facts.holds_points:
         return recipe | {"budget": {"images": 1_000_000, "seconds": None}}
     return recipe | {
-        "labels": 2 <= len(facts.classes) <= MOST_CLASSES,
+        "labels": 2 <= facts.classes <= MOST_CLASSES,
         "budget": {"images": 400_000, "seconds": None},
     }
 

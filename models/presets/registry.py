@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.presets import recipes
-from models.specs.catalog import DatasetFacts
+from models.specs import DatasetFacts
 
 DEFAULT = "robust"
 

@@ -12,7 +12,7 @@ from models.specs.architectures import (
     VaeArchitecture,
 )
 from models.specs.augment import AdaptiveAugment, Augment, DiffAugment, FlipAugment, NoAugment
-from models.specs.datasets import BuiltinDataset, BuiltinName
+from models.specs.datasets import BuiltinDataset, BuiltinName, Dataset, DatasetFacts, UploadedDataset
 from models.specs.guard import Guard, GuardOff, GuardRepair
 from models.specs.losses import Elbo, Loss
 from models.specs.optimizers import (
@@ -54,6 +54,8 @@ __all__ = [
     "ConsistencyPenalty",
     "ConstantSchedule",
     "CosineSchedule",
+    "Dataset",
+    "DatasetFacts",
     "DcganArchitecture",
     "DiffAugment",
     "DraganPenalty",
@@ -83,6 +85,7 @@ __all__ = [
     "Schedule",
     "SgdOptimizer",
     "TrainingSpec",
+    "UploadedDataset",
     "VaeArchitecture",
     "WeightClip",
 ]

@@ -1,13 +1,41 @@
-"""Which data a run learns from."""
+"""Which data a run learns from, and the facts of it that the run depends on.
 
-from typing import Literal, Self
+The facts are resolved once, when a spec is made, and stored in it: a spec can be read, checked and trained without
+asking anybody else what its dataset was.
+"""
 
-from pydantic import Field, model_validator
+from typing import Annotated, Literal
 
-from models.specs import catalog
-from models.specs.fields import Spec
+from pydantic import Field
+
+from models.specs.fields import Name, Spec
 
 BuiltinName = Literal["fashion-mnist", "digits", "ring", "grid", "stacked-fashion"]
+
+
+class DatasetFacts(Spec):
+    """Shape and size of a dataset's training split."""
+
+    resolution: int = Field(ge=1, le=1024)
+    """Pixels a side; images are square. 1: the data are points of the plane."""
+    channels: int = Field(ge=1, le=4)
+    """1 grey, 3 RGB; 2 the coordinates of a point."""
+    images: int = Field(ge=1, le=10**12)
+    classes: int = Field(ge=0, le=10**6)
+    """Labels run from 0 to one less; 0: the images have no labels."""
+    flips_natural: bool
+    """Whether a mirrored image is as likely as the image itself."""
+    features: Annotated[str, Field(max_length=64)] | None = None
+    """The extractor in whose features quality is measured; null: no FID, precision or recall."""
+    channels_alike: bool = False
+    """Whether each channel shows a thing of the same kind."""
+    modes: int | None = Field(default=None, ge=1, le=10**6)
+    """The number of separate modes; null: not known."""
+
+    @property
+    def holds_points(self) -> bool:
+        """Whether the images are points of the plane: two channels, the coordinates, of a single pixel."""
+        return self.resolution == 1
 
 
 class BuiltinDataset(Spec):
@@ -15,18 +43,17 @@ class BuiltinDataset(Spec):
 
     kind: Literal["builtin"] = "builtin"
     name: BuiltinName
-    resolution: int = Field(ge=1, le=1024)
-    """Pixels a side; the dataset's own. 1: the data are points of the plane."""
+    facts: DatasetFacts
 
-    @property
-    def facts(self) -> catalog.DatasetFacts:
-        return catalog.BUILTIN[self.name]
 
-    @model_validator(mode="after")
-    def _resolution_is_the_datasets(self) -> Self:
-        if self.resolution != self.facts.resolution:
-            raise ValueError(
-                f"{self.name} is {self.facts.resolution}x{self.facts.resolution}: "
-                f"set dataset.resolution to {self.facts.resolution} or leave it out"
-            )
-        return self
+class UploadedDataset(Spec):
+    """A dataset of one's own. `digest` is the SHA-256 of its images and labels."""
+
+    kind: Literal["uploaded"] = "uploaded"
+    id: str = Field(pattern=r"^ds_[0-9a-z]{26}$")
+    name: Name
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    facts: DatasetFacts
+
+
+Dataset = Annotated[BuiltinDataset | UploadedDataset, Field(discriminator="kind")]

@@ -14,7 +14,7 @@ Rule = Callable[["TrainingSpec"], str | None]
 
 
 def _body(spec: TrainingSpec) -> architectures.Architecture:
-    """The architecture, of a vae its backbone."""
+    """The architecture; for a vae its backbone."""
     architecture = spec.architecture
     return architecture.backbone if isinstance(architecture, architectures.VaeArchitecture) else architecture
 
@@ -51,11 +51,11 @@ def architecture_fits_the_resolution(spec: TrainingSpec) -> str | None:
     architecture = _body(spec)
     if isinstance(architecture, architectures.MlpArchitecture):
         return None
-    if architectures.halvings(spec.dataset.resolution) is not None:
+    if architectures.halvings(spec.dataset.facts.resolution) is not None:
         return None
     return (
         f"architecture {architecture.kind} needs a resolution that halves down to 3..7 pixels at least once, not "
-        f"{spec.dataset.resolution}: use architecture mlp for {spec.dataset.name}"
+        f"{spec.dataset.facts.resolution}: use architecture mlp for {spec.dataset.name}"
     )
 
 
@@ -103,11 +103,11 @@ def metrics_have_what_they_need(spec: TrainingSpec) -> str | None:
     if not without:
         return None
     lacks = "no known modes" if without == ["modes"] else "no feature extractor"
-    return f"{facts.name} has {lacks} for {', '.join(without)}: leave it out of evaluation.metrics"
+    return f"{spec.dataset.name} has {lacks} for {', '.join(without)}: leave it out of evaluation.metrics"
 
 
 def labels_need_classes(spec: TrainingSpec) -> str | None:
-    if spec.labels and len(spec.dataset.facts.classes) < 2:
+    if spec.labels and spec.dataset.facts.classes < 2:
         return f"{spec.dataset.name} has no classes: set labels to false"
     return None
 
@@ -153,12 +153,25 @@ def graphs_are_of_compiled_networks(spec: TrainingSpec) -> str | None:
 
 
 def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
-    if spec.dataset.resolution > 1:
+    if spec.dataset.facts.resolution > 1:
         return None
     if spec.augment.kind != "none":
         return f"{spec.dataset.name} holds points, not images, for augment {spec.augment.kind}: set it to none"
     if any(penalty.kind == "consistency" for penalty in spec.penalties):
         return f"{spec.dataset.name} holds points, not images, that penalty consistency could shift: leave it out"
+    return None
+
+
+def first_problem(spec: TrainingSpec, *, before: TrainingSpec | None = None) -> str | None:
+    """Return what the first broken rule says; None where all hold.
+
+    With a spec from `before` an amendment, what a rule said of that one already is no problem now: a stored spec stays
+    usable when a rule is tightened.
+    """
+    for rule in REGISTRY:
+        problem = rule(spec)
+        if problem is not None and (before is None or rule(before) != problem):
+            return problem
     return None
 
 

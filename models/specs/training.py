@@ -1,13 +1,12 @@
 """TrainingSpec: everything that determines a training run."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from models.specs import rules
 from models.specs.architectures import Architecture
 from models.specs.augment import Augment
-from models.specs.datasets import BuiltinDataset
+from models.specs.datasets import Dataset
 from models.specs.fields import Name, Spec, Text
 from models.specs.guard import Guard
 from models.specs.losses import Loss
@@ -19,12 +18,13 @@ from models.specs.plans import Budget, CheckpointPlan, Ema, EvaluationPlan, Metr
 class TrainingSpec(Spec):
     """A complete training run: two equal specs on the same machine train to the same bits.
 
-    Fields with a default are younger than others: without them a spec means what it meant before.
+    Make one with `models.presets`, which checks the rules between fields; read a stored one with `models.specs.stored`,
+    which checks none. Fields with a default are younger than others: without them a spec means what it meant before.
     """
 
     name: Name | None
     preset: Annotated[str, Field(max_length=64)]
-    dataset: BuiltinDataset
+    dataset: Dataset
     labels: bool = False
     """Whether both networks are told the images' classes, so that images of a chosen class can be drawn."""
     architecture: Architecture
@@ -59,10 +59,3 @@ class TrainingSpec(Spec):
     metadata: dict[Annotated[Text, Field(min_length=1, max_length=64)], Annotated[Text, Field(max_length=500)]] = Field(
         max_length=32
     )
-
-    @model_validator(mode="after")
-    def _can_work(self) -> Self:
-        for rule in rules.REGISTRY:
-            if (problem := rule(self)) is not None:
-                raise ValueError(problem)
-        return self

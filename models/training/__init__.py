@@ -8,7 +8,7 @@ from models.training.loop import (
     Event,
     Finished,
     Repaired,
-    State,
+    Snapshot,
     Tick,
     train,
 )
@@ -21,7 +21,7 @@ __all__ = [
     "Event",
     "Finished",
     "Repaired",
-    "State",
+    "Snapshot",
     "Tick",
     "train",
 ]

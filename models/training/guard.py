@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import specs
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
 from models.runtime import finite
 from models.training.state import Game
 
@@ -45,45 +45,56 @@ def detect(game: Game, *, thorough: bool) -> Failure | None:
     return None
 
 
-Remedy = Callable[[Any, Failure, Position, Position], Position]
-"""(its spec, the failure, the position at the failure, the position of the last good state) -> where to go on from.
+Remedy = Callable[[Any, Failure, Progress, Progress], Progress]
+"""(its spec, the failure, the progress at the failure, the progress of the last good state) -> where to go on from.
 
 The tensors go back to the last good state. Raises Diverged when nothing is left to try.
 """
 
 
-def repair(guard: specs.Guard, failure: Failure, *, failed: Position, good: Position) -> Position:
+def repair(guard: specs.Guard, failure: Failure, *, failed: Progress, good: Progress) -> Progress:
     """Where and how the run goes on after a failure. Raises Diverged."""
     return REGISTRY[guard.kind](guard, failure, failed, good)
 
 
-def give_up(guard: specs.GuardOff, failure: Failure, failed: Position, good: Position) -> Position:
+def give_up(guard: specs.GuardOff, failure: Failure, failed: Progress, good: Progress) -> Progress:
     del guard, good
     raise Diverged(failure.code, images_seen=failed.images_seen, message=failure.message)
 
 
-def roll_back(guard: specs.GuardRepair, failure: Failure, failed: Position, good: Position) -> Position:
+def roll_back(guard: specs.GuardRepair, failure: Failure, failed: Progress, good: Progress) -> Progress:
     """Back to the last good state, with half the learning rates and other noise."""
-    if failed.repairs >= guard.max_repairs:
+    repairs, failed_at = _remembered(failed)
+    if repairs >= guard.max_repairs:
         raise Diverged(
             failure.code,
             images_seen=failed.images_seen,
-            message=f"{failure.message}; {failed.repairs} repairs did not get the run past it",
+            message=f"{failure.message}; {repairs} repairs did not get the run past it",
         )
+    memory = {"repairs": repairs + 1, "failed_at": max(failed_at, failed.images_seen)}
     return good.model_copy(
         update={
             "training_seconds": failed.training_seconds,
-            "learning_rate_factor": failed.learning_rate_factor * LEARNING_RATE_CUT,
+            "guard_factor": failed.guard_factor * LEARNING_RATE_CUT,
             "salt": failed.salt + 1,
-            "repairs": failed.repairs + 1,
-            "failed_at": max(failed.failed_at, failed.images_seen),
+            "guard": failed.guard | {"roll_back": memory},
         }
     )
 
 
-def kept(position: Position) -> Position:
-    """The position of a state that is being kept as good: once past the furthest failure, the repairs have worked."""
-    return position.model_copy(update={"repairs": 0}) if position.images_seen > position.failed_at else position
+def kept(progress: Progress) -> Progress:
+    """The progress of a state that is being kept as good: once past the furthest failure, the repairs have worked."""
+    repairs, failed_at = _remembered(progress)
+    if not repairs or progress.images_seen <= failed_at:
+        return progress
+    memory = {"repairs": 0, "failed_at": failed_at}
+    return progress.model_copy(update={"guard": progress.guard | {"roll_back": memory}})
+
+
+def _remembered(progress: Progress) -> tuple[int, int]:
+    """The repairs since a good state was kept past the furthest failure, and the images seen at that failure."""
+    memory = progress.guard.get("roll_back", {})
+    return int(memory.get("repairs", 0)), int(memory.get("failed_at", 0))
 
 
 REGISTRY: dict[str, Remedy] = {"off": give_up, "repair": roll_back}

@@ -11,8 +11,8 @@ import torch
 
 from models import evaluators, specs
 from models.checkpoints import checkpoint
-from models.checkpoints.checkpoint import State
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
+from models.checkpoints.snapshot import Snapshot
 from models.data import ImageData
 from models.runtime import denormals, parallel, precision
 from models.training import cadence, guard, lr_schedules
@@ -31,7 +31,7 @@ __all__ = [
     "Event",
     "Finished",
     "Repaired",
-    "State",
+    "Snapshot",
     "Tick",
     "train",
 ]
@@ -61,7 +61,7 @@ class CheckpointDue:
     """
 
     images_seen: int
-    state: State
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True)
@@ -126,23 +126,23 @@ def train(
     """
     precision.set_float32(spec.precision, device=device)
     game = Game(spec, device=device, group=group)
-    position = game.start(None if resume is None else resume.state)
-    clock = _Clock(position.training_seconds, group=group)
-    if (spent := cadence.spent(spec.budget, position.images_seen, clock.seconds())) is not None:
-        yield Finished(position.images_seen, spent)
+    progress = game.start(None if resume is None else resume.snapshot)
+    clock = _Clock(progress.training_seconds, group=group)
+    if (spent := cadence.spent(spec.budget, progress.images_seen, clock.seconds())) is not None:
+        yield Finished(progress.images_seen, spent)
         return
 
     with denormals.flushed(), closing(Dealer(spec, dataset, device=device)) as dealer:
-        good = resume.state.good if resume is not None and resume.state.good is not None else game.state(position)
-        yield from _play(game, dealer, position=position, good=good, clock=clock, dataset=dataset, stop=stop)
+        good = (resume and resume.snapshot.good) or game.snapshot(progress)
+        yield from _play(game, dealer, progress=progress, good=good, clock=clock, dataset=dataset, stop=stop)
 
 
 def _play(
     game: Game,
     dealer: Dealer,
     *,
-    position: Position,
-    good: State,
+    progress: Progress,
+    good: Snapshot,
     clock: "_Clock",
     dataset: ImageData,
     stop: Callable[[], bool],
@@ -151,17 +151,17 @@ def _play(
     rules = Rules.of(spec, device=game.device)
     play, has_compiled = _method(game)
     compiles = spec.compile
-    seen = position.images_seen
+    seen = progress.images_seen
     clock.start_lap(seen)
     while True:
         # Deal
         before = seen
-        deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=position.salt)]
+        deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=progress.salt)]
         seen = before + len(deals) * spec.batch_size
         # Learn
         began = clock.seconds()
         fraction = lr_schedules.fraction(spec.budget, images_seen=before, seconds=began)
-        game.begin_round(images_seen=before, fraction=fraction, left=position.learning_rate_factor)
+        game.begin_round(images_seen=before, fraction=fraction, left=progress.guard_factor)
         shown = play(game, rules, deals)
         # Average
         game.update_average(images_seen=seen, step_images=seen - before)
@@ -177,12 +177,12 @@ def _play(
         due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
         if not due and not stopped:
             continue
-        position = position.model_copy(update={"images_seen": seen, "training_seconds": seconds})
+        progress = progress.model_copy(update={"images_seen": seen, "training_seconds": seconds})
         if due and (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
-            failed, position = position, guard.repair(spec.guard, failure, failed=position, good=good.position)
+            failed, progress = progress, guard.repair(spec.guard, failure, failed=progress, good=good.progress)
             game.restore(good)
-            yield _repaired(failure, failed=failed, position=position)
-            seen = position.images_seen
+            yield _repaired(failure, failed=failed, progress=progress)
+            seen = progress.images_seen
             clock.start_lap(seen)
             continue
         if "tick" in due:
@@ -192,14 +192,14 @@ def _play(
             yield Tick(seen, values)
         if "evaluation" in due:
             yield Evaluated(seen, group.once(partial(evaluators.evaluate, game.sampled(), spec=spec, dataset=dataset)))
-        position = position.model_copy(update={"training_seconds": clock.seconds()})
+        progress = progress.model_copy(update={"training_seconds": clock.seconds()})
         if "checkpoint" in due:
-            position = guard.kept(position)
-            good = game.state(position)
+            progress = guard.kept(progress)
+            good = game.snapshot(progress)
             yield CheckpointDue(seen, good)
         elif stopped and guard.detect(game, thorough=True) is None:
             # What is found off the plan is left to be found on it again, by a run that goes on from an earlier state.
-            yield CheckpointDue(seen, replace(game.state(position), good=good))
+            yield CheckpointDue(seen, replace(game.snapshot(progress), good=good))
         if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
             return
@@ -217,11 +217,11 @@ def _method(game: Game) -> tuple[rounds.Round, Callable[[], bool]]:
     return rounds.method(spec), lambda: True
 
 
-def _repaired(failure: guard.Failure, *, failed: Position, position: Position) -> Repaired:
+def _repaired(failure: guard.Failure, *, failed: Progress, progress: Progress) -> Repaired:
     details = {
-        "back_to_images": float(position.images_seen),
-        "learning_rate_factor": position.learning_rate_factor,
-        "repairs": float(position.repairs),
+        "back_to_images": float(progress.images_seen),
+        "learning_rate_factor": progress.guard_factor,
+        "repairs": float(progress.guard["roll_back"]["repairs"]),
     }
     return Repaired(failed.images_seen, detector=failure.code, remedy="roll_back", details=details)
 

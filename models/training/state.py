@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models import architectures, optimizers, specs
-from models.checkpoints import checkpoint
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
+from models.checkpoints.snapshot import Snapshot
 from models.runtime import parallel, placement
 from models.training import ema, lr_schedules
 from models.training.meter import Meter
@@ -29,6 +29,7 @@ class Game:
         parallel.check(spec, processes=group.size)
         networks, twins = architectures.build(spec), architectures.build(spec)
         self.spec = spec
+        self.opponent = "encoder" if spec.architecture.kind == "vae" else "discriminator"
         self.generator = placement.place(networks.generator, device=device)
         self.discriminator = placement.place(networks.discriminator, device=device)
         self.average = None
@@ -62,12 +63,12 @@ class Game:
         """Whether what the compiled networks put out is overwritten by the next round."""
         return self.spec.cuda_graphs and self.device.type == "cuda"
 
-    def start(self, state: checkpoint.State | None) -> Position:
-        """Restores a state, if there is one, and returns its position; else the beginning's."""
-        if state is None:
-            return Position()
-        self.restore(state)
-        return state.position
+    def start(self, snapshot: Snapshot | None) -> Progress:
+        """Restore a snapshot, if there is one, and return its progress; else the beginning's."""
+        if snapshot is None:
+            return Progress()
+        self.restore(snapshot)
+        return snapshot.progress
 
     def begin_round(self, *, images_seen: int, fraction: float, left: float) -> None:
         """Sets both learning rates to what the spec and its schedules make of them, times what the guard has left.
@@ -120,33 +121,33 @@ class Game:
             keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
             ema.update(self.average, self.generator, keep=keep)
 
-    def state(self, position: Position) -> checkpoint.State:
-        """A copy of everything, which later steps do not touch."""
-        return checkpoint.State(
+    def snapshot(self, progress: Progress) -> Snapshot:
+        """Return a copy of everything, which later steps do not touch."""
+        roles = {"generator": self.generator, self.opponent: self.discriminator}
+        sides = {"generator": self.generator_optimizer, self.opponent: self.discriminator_optimizer}
+        return Snapshot(
             spec=self.spec,
-            position=position.model_copy(update={"summed": self.meter.counts}),
-            generator=_copies(self.generator.state_dict()),
-            average=None if self.average is None else _copies(self.average.state_dict()),
-            discriminator=_copies(self.discriminator.state_dict()),
-            generator_optimizer=_copies(optimizers.state(self.generator_optimizer)),
-            discriminator_optimizer=_copies(optimizers.state(self.discriminator_optimizer)),
+            progress=progress.model_copy(update={"summed": self.meter.counts}),
+            networks={role: _copies(network.state_dict()) for role, network in roles.items()},
+            averages={} if self.average is None else {"generator": _copies(self.average.state_dict())},
+            optimizers={role: _copies(optimizers.state(optimizer)) for role, optimizer in sides.items()},
             sums=_copies(self.meter.sums),
-            memory=_copies(self.memory),
+            statistics=_copies(self.memory),
         )
 
-    def restore(self, state: checkpoint.State) -> None:
-        """Raises ValueError if the state is of networks of another shape."""
+    def restore(self, snapshot: Snapshot) -> None:
+        """Raises ValueError if the snapshot is of networks of another shape."""
         try:
-            self.generator.load_state_dict(state.generator)
-            self.discriminator.load_state_dict(state.discriminator)
+            self.generator.load_state_dict(snapshot.networks["generator"])
+            self.discriminator.load_state_dict(snapshot.networks[self.opponent])
             if self.average is not None:
-                self.average.load_state_dict(state.sampled)
-        except RuntimeError as error:
+                self.average.load_state_dict(snapshot.sampled)
+        except (RuntimeError, KeyError) as error:
             raise ValueError(f"the checkpoint does not fit the spec's networks: {error}") from error
-        optimizers.restore(self.generator_optimizer, state.generator_optimizer)
-        optimizers.restore(self.discriminator_optimizer, state.discriminator_optimizer)
-        self.meter.restore(state.sums, state.position.summed, device=self.device)
-        self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in state.memory.items()}
+        optimizers.restore(self.generator_optimizer, snapshot.optimizers["generator"])
+        optimizers.restore(self.discriminator_optimizer, snapshot.optimizers[self.opponent])
+        self.meter.restore(snapshot.sums, snapshot.progress.summed, device=self.device)
+        self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in snapshot.statistics.items()}
 
     def _pool(self) -> None:
         """Makes what each process has found by itself in a round the mean over all: the meter and batch statistics."""

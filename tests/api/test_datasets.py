@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from api import datasets
-from models.data import fashion_mnist
-from models.specs import catalog
+from models.data import catalog, fashion_mnist
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from api.services import CorruptCheckpoint, SampleRequest
 from api.serving import Cache, TorchSampler
 from models import presets
 from models.checkpoints import checkpoint
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
 from models.training.state import Game
 
 SPEC = presets.resolve(
@@ -29,7 +29,7 @@ WISH = SampleRequest(count=10, seed=3, truncation=1.0)
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "checkpoint"
     made.mkdir()
-    checkpoint.write(made, Game(SPEC, device=torch.device("cpu")).state(Position(images_seen=64)))
+    checkpoint.write(made, Game(SPEC, device=torch.device("cpu")).state(Progress(images_seen=64)))
     return made
 
 
@@ -86,7 +86,7 @@ def test_points_are_drawn_as_a_scatter_of_thousands_and_packed_as_floats(sampler
             },
         }
     )
-    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Position()))
+    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Progress()))
     picture = np.asarray(Image.open(io.BytesIO(sampler.grid_png("ckpt_p", tmp_path, WISH, columns=4))))
     assert picture.shape == (512, 512, 3)
     assert (picture.max(axis=2) > 0).sum() > 10 * 9  # more than ten points' squares
@@ -96,7 +96,7 @@ def test_points_are_drawn_as_a_scatter_of_thousands_and_packed_as_floats(sampler
 
 def test_the_classes_of_a_conditional_model_differ_and_its_default_takes_them_in_turn(sampler, tmp_path):
     spec = SPEC.model_copy(update={"labels": True})
-    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Position()))
+    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Progress()))
 
     def images(label: int | None) -> np.ndarray:
         wish = SampleRequest(count=12, seed=3, truncation=1.0, label=label)

@@ -103,8 +103,8 @@ REMOVALS = (
     Removal(
         "a stop does not change where the guard goes back to",
         "models/training/loop.py",
-        "replace(game.state(position), good=good)",
-        "game.state(position)",
+        "replace(game.snapshot(position), good=good)",
+        "game.snapshot(position)",
         ("tests/models/test_resume.py", "tests/models/test_resume_sampled.py"),
     ),
     Removal(

@@ -81,8 +81,8 @@ def test_every_checkpoint_is_finite(count, ledger, tmp_path: Path, spot, guard, 
                     if isinstance(event, training.CheckpointDue):
                         folder = tmp_path / f"{number}-{saved}"
                         folder.mkdir()
-                        checkpoint.write(folder, event.state)
-                        ledger.expect(checkpoint.read(folder).state.is_finite(), "a checkpoint is not finite")
+                        checkpoint.write(folder, event.snapshot)
+                        ledger.expect(checkpoint.read(folder).snapshot.is_finite(), "a checkpoint is not finite")
                         saved += 1
                 ledger.outcome("got over it")
             except training.Diverged:

@@ -62,21 +62,21 @@ def events(digits: data.ImageData) -> Callable[..., list[training.Event]]:
 
 
 @pytest.fixture(scope="session")
-def state(tiny: Callable[..., TrainingSpec], events: Callable[..., list[training.Event]]) -> training.State:
+def state(tiny: Callable[..., TrainingSpec], events: Callable[..., list[training.Event]]) -> training.Snapshot:
     """A state after two steps, with a tick under way."""
     spec = tiny(budget={"images": 10**6, "seconds": None})
     asked = iter(range(100))
     run = events(spec, stop=lambda: next(asked) >= 2)
-    return [event.state for event in run if isinstance(event, training.CheckpointDue)][-1]
+    return [event.snapshot for event in run if isinstance(event, training.CheckpointDue)][-1]
 
 
 @pytest.fixture(scope="session")
-def kept() -> Callable[[training.State], checkpoint.Checkpoint]:
+def kept() -> Callable[[training.Snapshot], checkpoint.Checkpoint]:
     """A state as the checkpoint that is read back."""
 
-    def keep(state: training.State) -> checkpoint.Checkpoint:
+    def keep(state: training.Snapshot) -> checkpoint.Checkpoint:
         manifest = checkpoint.Manifest(
-            images_seen=state.position.images_seen, spec=state.spec, position=state.position, files={}, sha256=""
+            images_seen=state.progress.images_seen, spec=state.spec, progress=state.progress, files={}, sha256=""
         )
         return checkpoint.Checkpoint(manifest, state)
 

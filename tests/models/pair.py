@@ -48,7 +48,7 @@ def train(spec: TrainingSpec, how: dict[str, Any], *, folder: Path, out: Path, g
             case training.Tick() | training.Evaluated():
                 seen.append([type(event).__name__, event.images_seen, event.values])
             case training.CheckpointDue():
-                state = event.state
+                state = event.snapshot
             case training.Repaired():
                 seen.append(["Repaired", event.images_seen, event.details])
             case training.Finished():

@@ -21,14 +21,14 @@ def comparable(run: Sequence[training.Event]) -> list[object]:
             case training.Tick():
                 found.append((event.images_seen, event.values | {"images_per_second": None}))
             case training.CheckpointDue():
-                position = event.state.position.model_copy(update={"training_seconds": 0.0})
-                found.append((position, content(event.state)))
+                position = event.snapshot.progress.model_copy(update={"training_seconds": 0.0})
+                found.append((position, content(event.snapshot)))
             case _:
                 found.append(event)
     return found
 
 
-def content(state: training.State) -> dict[str, tuple[str, str]]:
+def content(state: training.Snapshot) -> dict[str, tuple[str, str]]:
     """The kind and the SHA-256 of every tensor."""
     return {
         f"{part}/{name}": (str(tensor.dtype), hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest())
@@ -65,7 +65,7 @@ def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder:
         assert isinstance(due, training.CheckpointDue)
         place = folder / str(number)
         place.mkdir()
-        checkpoint.write(place, due.state)
+        checkpoint.write(place, due.snapshot)
         resume = checkpoint.read(place)
         before = due.images_seen - spec.batch_size * spec.discriminator_steps
         planned = cadence.crosses(spec.checkpoint.every_images, before=before, after=due.images_seen)

@@ -213,9 +213,9 @@ def test_a_streamed_run_is_the_resident_one_to_the_bit(
 ) -> None:
     spec = tiny(budget={"images": 2400, "seconds": None}, labels=True)
 
-    def last() -> training.State:
+    def last() -> training.Snapshot:
         run = training.train(spec, dataset=digits, device=CPU)
-        return [event.state for event in run if isinstance(event, training.CheckpointDue)][-1]
+        return [event.snapshot for event in run if isinstance(event, training.CheckpointDue)][-1]
 
     resident = last()
     monkeypatch.setattr(memory, "free_bytes", lambda device: 0)

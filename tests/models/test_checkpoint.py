@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from torch import Tensor
 
 from models import training
 from models.checkpoints import checkpoint
@@ -19,46 +20,53 @@ from tests.models.runs import content
 FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.GOOD, checkpoint.MANIFEST)
 
 
+def with_part(snapshot: training.Snapshot, part: str, tensors: Mapping[str, Tensor]) -> training.Snapshot:
+    """A snapshot with other tensors in one of its parts."""
+    field, _, role = part.partition("/")
+    return replace(snapshot, **{field: getattr(snapshot, field) | {role: tensors} if role else tensors})
+
+
 @pytest.fixture
-def folder(tmp_path: Path, state: training.State) -> Path:
+def folder(tmp_path: Path, state: training.Snapshot) -> Path:
     checkpoint.write(tmp_path, state)
     return tmp_path
 
 
-def test_reading_gives_back_what_was_written(folder: Path, state: training.State) -> None:
+def test_reading_gives_back_what_was_written(folder: Path, state: training.Snapshot) -> None:
     read = checkpoint.read(folder)
-    assert read.manifest.images_seen == state.position.images_seen == 96
-    assert_equal(read.state, state)
-    assert read.state.good is not None
+    assert read.manifest.images_seen == state.progress.images_seen == 96
+    assert_equal(read.snapshot, state)
+    assert read.snapshot.good is not None
     assert state.good is not None
-    assert_equal(read.state.good, state.good)
+    assert_equal(read.snapshot.good, state.good)
 
 
-def test_a_state_of_the_plan_is_the_one_to_go_back_to(tmp_path: Path, state: training.State) -> None:
+def test_a_state_of_the_plan_is_the_one_to_go_back_to(tmp_path: Path, state: training.Snapshot) -> None:
     checkpoint.write(tmp_path, replace(state, good=None))
     assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {checkpoint.GOOD}
-    assert checkpoint.read(tmp_path).state.good is None
+    assert checkpoint.read(tmp_path).snapshot.good is None
 
 
-def assert_equal(one: training.State, other: training.State) -> None:
-    assert (one.spec, one.position) == (other.spec, other.position)
+def assert_equal(one: training.Snapshot, other: training.Snapshot) -> None:
+    assert (one.spec, one.progress) == (other.spec, other.progress)
     assert content(one) == content(other)
 
 
-def test_without_an_average_the_generator_itself_is_sampled(tmp_path: Path, state: training.State) -> None:
+def test_without_an_average_the_generator_itself_is_sampled(tmp_path: Path, state: training.Snapshot) -> None:
     spec = state.spec.model_copy(update={"ema": state.spec.ema.model_copy(update={"half_life_images": 0})})
-    checkpoint.write(tmp_path, replace(state, spec=spec, average=None, good=None))
+    checkpoint.write(tmp_path, replace(state, spec=spec, averages={}, good=None))
     read = checkpoint.read(tmp_path)
-    assert read.state.average is None
-    assert all(torch.equal(read.state.generator[name], tensor) for name, tensor in state.generator.items())
+    assert not read.snapshot.averages
+    found = read.snapshot.networks["generator"]
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.networks["generator"].items())
 
 
-def test_generator_file_is_usable_alone(folder: Path, state: training.State) -> None:
-    assert state.average is not None
+def test_generator_file_is_usable_alone(folder: Path, state: training.Snapshot) -> None:
+    assert state.averages
     with safe_open(folder / checkpoint.GENERATOR, framework="pt") as file:
         about = file.metadata()
-        assert set(file.keys()) == set(state.average)
-        assert all(torch.equal(file.get_tensor(name), tensor) for name, tensor in state.average.items())
+        assert set(file.keys()) == set(state.averages["generator"])
+        assert all(torch.equal(file.get_tensor(name), tensor) for name, tensor in state.averages["generator"].items())
     assert about["images_seen"] == "96"
     assert json.loads(about["spec"]) == state.spec.model_dump(mode="json")
 
@@ -114,18 +122,20 @@ def test_a_missing_file_is_noticed(folder: Path, name: str) -> None:
         checkpoint.verify(folder)
 
 
-@pytest.mark.parametrize("part", ["generator", "average", "discriminator", "generator_optimizer", "sums"])
-def test_nothing_non_finite_is_written(tmp_path: Path, state: training.State, part: str) -> None:
-    tensors = dict(getattr(state, part))
+@pytest.mark.parametrize(
+    "part", ["networks/generator", "networks/discriminator", "averages/generator", "optimizers/generator", "sums"]
+)
+def test_nothing_non_finite_is_written(tmp_path: Path, state: training.Snapshot, part: str) -> None:
+    tensors = dict(state.parts()[part])
     name = next(name for name, tensor in tensors.items() if tensor.is_floating_point())
     tensors[name] = tensors[name].clone().fill_(float("nan"))
     with pytest.raises(checkpoint.NonFinite):
-        checkpoint.write(tmp_path, replace(state, **{part: tensors}))
+        checkpoint.write(tmp_path, with_part(state, part, tensors))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_file_and_the_folder_reach_the_disk(
-    tmp_path: Path, state: training.State, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: training.Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
     fsync: Callable[[int], None] = os.fsync
@@ -139,6 +149,6 @@ def test_every_file_and_the_folder_reach_the_disk(
     assert synced == [*(str(tmp_path / name) for name in FILES), str(tmp_path)]
 
 
-def test_a_folder_that_is_not_empty_is_refused(folder: Path, state: training.State) -> None:
+def test_a_folder_that_is_not_empty_is_refused(folder: Path, state: training.Snapshot) -> None:
     with pytest.raises(FileExistsError):
         checkpoint.write(folder, state)

@@ -17,7 +17,7 @@ from models.training.objective import Rules
 from models.training.state import Game
 
 Make = Callable[..., TrainingSpec]
-Keep = Callable[[training.State], checkpoint.Checkpoint]
+Keep = Callable[[training.Snapshot], checkpoint.Checkpoint]
 Play = Callable[[TrainingSpec, rounds.Round], Game]
 
 CPU = torch.device("cpu")
@@ -166,9 +166,9 @@ def test_a_run_stopped_and_resumed_is_the_run_that_was_not(
     spec = tiny(compile=True, **LAZY, budget={"images": 256, "seconds": None}, metrics={"every_images": 64})
     asked = iter(range(100))
     stopped = events(spec, stop=lambda: next(asked) == 4)
-    (halfway,) = [event.state for event in stopped if isinstance(event, training.CheckpointDue)]
+    (halfway,) = [event.snapshot for event in stopped if isinstance(event, training.CheckpointDue)]
     resumed = events(spec, resume=kept(halfway))
-    assert 0 < halfway.position.images_seen < 256
+    assert 0 < halfway.progress.images_seen < 256
     whole = events(spec)
     assert _ticks(stopped) + _ticks(resumed) == _ticks(whole)
 

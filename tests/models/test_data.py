@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from models import data
-from models.data import fashion_mnist, fetch, pixels
+from models.data import catalog, fashion_mnist, fetch, pixels
 from models.specs import BuiltinDataset
 
-FASHION = BuiltinDataset(name="fashion-mnist", resolution=28)
-STACKED = BuiltinDataset(name="stacked-fashion", resolution=28)
-RING = BuiltinDataset(name="ring", resolution=1)
-GRID = BuiltinDataset(name="grid", resolution=1)
+FASHION = catalog.FASHION_MNIST.spec
+STACKED = catalog.STACKED_FASHION.spec
+RING = catalog.RING.spec
+GRID = catalog.GRID.spec
 NOWHERE = Path("/nonexistent")
-DIGITS = BuiltinDataset(name="digits", resolution=8)
+DIGITS = catalog.DIGITS.spec
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_points_scatter_about_their_modes_as_the_title_says(
     points = data.load(dataset, folder=NOWHERE)
     assert (points.images_NCHW.shape, points.images_NCHW.dtype) == ((100_000, 2, 1, 1), np.float32)
     assert np.bincount(points.labels).tolist() == [100_000 // modes] * modes
-    assert f"{modes} Gaussians of deviation {deviation}" in dataset.facts.title
+    assert f"{modes} Gaussians of deviation {deviation}" in catalog.BUILTIN[dataset.name].title
     means = np.stack([points.images_NCHW[points.labels == mode, :, 0, 0].mean(axis=0) for mode in range(modes)])
     places = [-0.8, -0.4, 0.0, 0.4, 0.8]
     eighth = 0.75 * np.sqrt(0.5)

@@ -229,7 +229,7 @@ def test_real_images_beyond_the_compared_ones_are_not_looked_at(
         images = np.zeros((10_001, 1, 1, 1), np.uint8)
         images[-1] = last
         dataset = data.ImageData(images_NCHW=images, labels=np.zeros(10_001, np.int64))
-        comparison.Comparison(tiny().dataset.facts, dataset, torch.zeros(7, 1, 1, 1)).both(measure)
+        comparison.Comparison(tiny().dataset, dataset, torch.zeros(7, 1, 1, 1)).both(measure)
     assert looks == [7, 10_000, 7]
 
 

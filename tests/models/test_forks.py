@@ -80,61 +80,67 @@ def test_a_budget_that_is_used_up_already_cannot_go_on(tiny: Make, images: int) 
 # What is kept
 
 
-def test_what_the_spec_leaves_alone_is_kept_and_seconds_begin_anew(tiny: Make, state: training.State) -> None:
-    position = state.position.model_copy(
-        update={"training_seconds": 9.0, "learning_rate_factor": 0.5, "repairs": 1, "failed_at": 40, "salt": 2}
+def test_what_the_spec_leaves_alone_is_kept_and_seconds_begin_anew(tiny: Make, state: training.Snapshot) -> None:
+    progress = state.progress.model_copy(
+        update={
+            "training_seconds": 9.0,
+            "guard_factor": 0.5,
+            "guard": {"roll_back": {"repairs": 1, "failed_at": 40}},
+            "salt": 2,
+        }
     )
     spec = tiny(seed=7, budget={"images": 10**6, "seconds": None})
-    began = forks.begin(replace(state, position=position), spec)
+    began = forks.begin(replace(state, progress=progress), spec)
     assert began.spec == spec
-    assert began.position == position.model_copy(update={"training_seconds": 0.0})
+    assert began.progress == progress.model_copy(update={"training_seconds": 0.0})
     before, after = state.parts(), began.parts()
     assert before.keys() == after.keys()
     assert all(equal(before[part], after[part]) for part in before)
     assert state.sums
-    assert state.generator_optimizer
+    assert state.optimizers["generator"]
 
 
-def test_networks_stay_whatever_changes(tiny: Make, state: training.State) -> None:
+def test_networks_stay_whatever_changes(tiny: Make, state: training.Snapshot) -> None:
     began = forks.begin(state, tiny(**SGD, loss={"kind": "hinge"}, penalties=[], ema={"half_life_images": 0}))
-    assert equal(began.generator, state.generator)
-    assert equal(began.discriminator, state.discriminator)
-    assert began.position.images_seen == state.position.images_seen
+    assert equal(began.networks["generator"], state.networks["generator"])
+    assert equal(began.networks["discriminator"], state.networks["discriminator"])
+    assert began.progress.images_seen == state.progress.images_seen
 
 
 def test_another_kind_of_optimizer_begins_without_moments_and_with_all_of_its_rate(
-    tiny: Make, state: training.State
+    tiny: Make, state: training.Snapshot
 ) -> None:
-    position = state.position.model_copy(update={"learning_rate_factor": 0.5, "repairs": 2, "failed_at": 40})
-    cut = replace(state, position=position)
+    memory = {"roll_back": {"repairs": 2, "failed_at": 40}}
+    progress = state.progress.model_copy(update={"guard_factor": 0.5, "guard": memory})
+    cut = replace(state, progress=progress)
     one_side = forks.begin(cut, tiny(generator_optimizer={"kind": "sgd"}))
-    assert one_side.generator_optimizer == {}
-    assert equal(one_side.discriminator_optimizer, state.discriminator_optimizer)
+    assert one_side.optimizers["generator"] == {}
+    assert equal(one_side.optimizers["discriminator"], state.optimizers["discriminator"])
     other_rate = forks.begin(cut, tiny(discriminator_optimizer={"lr": 1e-5}))
-    assert equal(other_rate.discriminator_optimizer, state.discriminator_optimizer)
+    assert equal(other_rate.optimizers["discriminator"], state.optimizers["discriminator"])
     for began in (one_side, other_rate):
-        found = began.position
-        assert (found.learning_rate_factor, found.repairs, found.failed_at) == (1.0, 0, 0)
+        found = began.progress
+        assert (found.guard_factor, found.guard) == (1.0, {})
 
 
 @pytest.mark.parametrize(
     "changes", [{"loss": {"kind": "hinge"}}, {"penalties": []}, {"augment": {"kind": "flip"}}], ids=str
 )
 def test_the_tick_under_way_begins_anew_with_other_terms(
-    tiny: Make, state: training.State, changes: dict[str, Any]
+    tiny: Make, state: training.Snapshot, changes: dict[str, Any]
 ) -> None:
     began = forks.begin(state, tiny(**changes))
     assert began.sums == {}
-    assert began.position.summed == {}
+    assert began.progress.summed == {}
 
 
-def test_memory_stays_with_the_penalty_or_augmentation_that_it_is_of(tiny: Make, state: training.State) -> None:
-    memory = {"lecam.real": torch.ones(()), "lecam.fake": torch.zeros(()), "adaptive.p": torch.full((), 0.4)}
+def test_statistics_stay_with_the_penalty_or_augmentation_that_it_is_of(tiny: Make, state: training.Snapshot) -> None:
+    statistics = {"lecam.real": torch.ones(()), "lecam.fake": torch.zeros(()), "adaptive.p": torch.full((), 0.4)}
     was = tiny(penalties=[{"kind": "r1"}, LECAM], augment=ADAPTIVE)
-    remembering = replace(state, spec=was, memory=memory)
+    remembering = replace(state, spec=was, statistics=statistics)
 
     def kept(**changes: Any) -> set[str]:
-        return {name.partition(".")[0] for name in forks.begin(remembering, presets.amend(was, changes)).memory}
+        return {name.partition(".")[0] for name in forks.begin(remembering, presets.amend(was, changes)).statistics}
 
     assert kept(seed=7) == {"lecam", "adaptive"}
     assert kept(penalties=[{"kind": "r1", "weight": 2.0}, LECAM]) == {"lecam", "adaptive"}
@@ -144,17 +150,17 @@ def test_memory_stays_with_the_penalty_or_augmentation_that_it_is_of(tiny: Make,
     assert kept(loss={"kind": "hinge"}) == set()
 
 
-def test_an_average_that_begins_here_begins_as_the_generator(tiny: Make, state: training.State) -> None:
-    assert state.average is not None
+def test_an_average_that_begins_here_begins_as_the_generator(tiny: Make, state: training.Snapshot) -> None:
+    assert state.averages
     without = forks.begin(state, tiny(ema={"half_life_images": 0}))
-    assert without.average is None
-    assert equal(without.sampled, state.generator)
+    assert not without.averages
+    assert equal(without.sampled, state.networks["generator"])
     again = forks.begin(without, tiny())
-    assert again.average is not None
-    assert equal(again.average, state.generator)
+    assert again.averages
+    assert equal(again.averages["generator"], state.networks["generator"])
     longer = forks.begin(state, tiny(ema={"half_life_images": 12_345}))
-    assert longer.average is not None
-    assert equal(longer.average, state.average)
+    assert longer.averages
+    assert equal(longer.averages["generator"], state.averages["generator"])
 
 
 # That training goes on
@@ -175,12 +181,12 @@ FORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def forked(state: training.State, spec: TrainingSpec, folder: Path) -> checkpoint.Checkpoint:
+def forked(state: training.Snapshot, spec: TrainingSpec, folder: Path) -> checkpoint.Checkpoint:
     """As a worker has it: from what was written."""
     folder.mkdir()
     checkpoint.write(folder, state)
     found = checkpoint.read(folder)
-    return replace(found, state=forks.begin(found.state, spec))
+    return replace(found, snapshot=forks.begin(found.snapshot, spec))
 
 
 def two_more_steps(spec: TrainingSpec, *, seen: int) -> TrainingSpec:
@@ -190,46 +196,46 @@ def two_more_steps(spec: TrainingSpec, *, seen: int) -> TrainingSpec:
 
 @pytest.mark.parametrize("case", FORKS)
 def test_training_goes_on_for_two_steps(
-    tiny: Make, events: Run, state: training.State, tmp_path: Path, case: str
+    tiny: Make, events: Run, state: training.Snapshot, tmp_path: Path, case: str
 ) -> None:
-    seen = state.position.images_seen
+    seen = state.progress.images_seen
     spec = two_more_steps(tiny(**FORKS[case]), seen=seen)
     assert forks.problem(state.spec, spec, images_seen=seen) is None
     run = events(spec, resume=forked(state, spec, tmp_path / "parent"))
     finished, due = run[-1], run[-2]
     assert finished == training.Finished(spec.budget.images or 0, "budget_images")
     assert isinstance(due, training.CheckpointDue)
-    assert due.state.spec == spec
-    assert due.state.is_finite()
-    assert not equal(due.state.generator, state.generator)
-    assert not equal(due.state.discriminator, state.discriminator)
-    assert (due.state.average is None) == (case == "no average")
+    assert due.snapshot.spec == spec
+    assert due.snapshot.is_finite()
+    assert not equal(due.snapshot.networks["generator"], state.networks["generator"])
+    assert not equal(due.snapshot.networks["discriminator"], state.networks["discriminator"])
+    assert (due.snapshot.averages == {}) == (case == "no average")
     ticks = [event for event in run if isinstance(event, training.Tick)]
     assert [tick.images_seen for tick in ticks][-1] == spec.budget.images
-    checkpoint.write(tmp_path, due.state)
-    assert equal(checkpoint.read(tmp_path).state.sampled, due.state.sampled)
+    checkpoint.write(tmp_path, due.snapshot)
+    assert equal(checkpoint.read(tmp_path).snapshot.sampled, due.snapshot.sampled)
 
 
 def test_an_average_can_be_switched_on_at_a_fork(tiny: Make, events: Run, tmp_path: Path) -> None:
     plain = tiny(ema={"half_life_images": 0})
     due = events(plain)[-2]
     assert isinstance(due, training.CheckpointDue)
-    assert due.state.average is None
+    assert not due.snapshot.averages
     spec = two_more_steps(tiny(), seen=64)
-    end = events(spec, resume=forked(due.state, spec, tmp_path / "parent"))[-2]
+    end = events(spec, resume=forked(due.snapshot, spec, tmp_path / "parent"))[-2]
     assert isinstance(end, training.CheckpointDue)
-    assert end.state.average is not None
-    assert not equal(end.state.average, due.state.generator)
+    assert end.snapshot.averages
+    assert not equal(end.snapshot.averages["generator"], due.snapshot.networks["generator"])
 
 
 def test_a_fork_that_changes_nothing_is_the_parent_going_on(
-    tiny: Make, events: Run, state: training.State, tmp_path: Path
+    tiny: Make, events: Run, state: training.Snapshot, tmp_path: Path
 ) -> None:
-    spec = two_more_steps(state.spec, seen=state.position.images_seen)
+    spec = two_more_steps(state.spec, seen=state.progress.images_seen)
     folder = tmp_path / "parent"
     fork = events(spec, resume=forked(state, spec, folder))[-2]
     going_on = events(spec, resume=checkpoint.read(folder))[-2]
     assert isinstance(fork, training.CheckpointDue)
     assert isinstance(going_on, training.CheckpointDue)
-    ours, theirs = fork.state.parts(), going_on.state.parts()
+    ours, theirs = fork.snapshot.parts(), going_on.snapshot.parts()
     assert all(equal(ours[part], theirs[part]) for part in ours)

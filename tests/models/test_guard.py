@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import losses, optimizers, training
 from models.checkpoints import checkpoint
-from models.checkpoints.progress import Position
+from models.checkpoints.progress import Progress
 from models.runtime import finite
 from models.specs import AdamOptimizer, GuardRepair, TrainingSpec
 from models.training import guard
@@ -68,7 +68,7 @@ def test_nothing_that_is_yielded_is_ever_non_finite(
     dues = [event for event in run if isinstance(event, training.CheckpointDue)]
     assert len([event for event in run if isinstance(event, training.Repaired)]) >= 2
     assert len(dues) == 4
-    assert all(due.state.is_finite() for due in dues)
+    assert all(due.snapshot.is_finite() for due in dues)
     values = [value for event in run if isinstance(event, training.Tick) for value in event.values.values()]
     assert torch.tensor(values).isfinite().all()
 
@@ -96,12 +96,13 @@ def test_a_repaired_run_resumed_is_the_one_that_was_not_stopped(
     poison("discriminator", lambda call: call == 17)
     spec = tiny(**LONG)
     whole = [event for event in events(spec) if isinstance(event, training.CheckpointDue)]
-    checkpoint.write(tmp_path, whole[1].state)
+    checkpoint.write(tmp_path, whole[1].snapshot)
     resumed = events(spec, resume=checkpoint.read(tmp_path))
     (_, last) = [event for event in resumed if isinstance(event, training.CheckpointDue)]
-    assert last.state.position.learning_rate_factor == 0.5
-    assert last.state.position.salt == 1
-    assert all(torch.equal(last.state.generator[name], tensor) for name, tensor in whole[-1].state.generator.items())
+    assert last.snapshot.progress.guard_factor == 0.5
+    assert last.snapshot.progress.salt == 1
+    ours, theirs = last.snapshot.networks["generator"], whole[-1].snapshot.networks["generator"]
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
 
 def test_a_non_finite_gradient_moves_neither_weights_nor_moments() -> None:
@@ -117,19 +118,26 @@ def test_a_non_finite_gradient_moves_neither_weights_nor_moments() -> None:
 
 
 @given(
-    good=st.builds(Position, images_seen=st.integers(0, 1000)),
+    good=st.builds(Progress, images_seen=st.integers(0, 1000)),
     beyond=st.integers(1, 1000),
     repairs=st.integers(0, 4),
     factor=st.sampled_from([1.0, 0.5, 0.125]),
 )
-def test_every_repair_goes_back_and_is_counted(good: Position, beyond: int, repairs: int, factor: float) -> None:
-    failed = Position(images_seen=good.images_seen + beyond, repairs=repairs, salt=repairs, learning_rate_factor=factor)
+def test_every_repair_goes_back_and_is_counted(good: Progress, beyond: int, repairs: int, factor: float) -> None:
+    failed = Progress(
+        images_seen=good.images_seen + beyond,
+        guard={"roll_back": {"repairs": repairs, "failed_at": 0}},
+        salt=repairs,
+        guard_factor=factor,
+    )
     onward = guard.repair(GuardRepair(max_repairs=5), guard.Failure("x", "y"), failed=failed, good=good)
     assert onward.images_seen == good.images_seen
-    assert onward.learning_rate_factor == factor / 2
-    assert (onward.repairs, onward.salt, onward.failed_at) == (repairs + 1, repairs + 1, failed.images_seen)
-    assert guard.kept(onward).repairs == repairs + 1
-    assert guard.kept(onward.model_copy(update={"images_seen": failed.images_seen + 1})).repairs == 0
+    assert onward.guard_factor == factor / 2
+    assert onward.salt == repairs + 1
+    assert onward.guard["roll_back"] == {"repairs": repairs + 1, "failed_at": failed.images_seen}
+    assert guard.kept(onward) == onward
+    past = guard.kept(onward.model_copy(update={"images_seen": failed.images_seen + 1}))
+    assert past.guard["roll_back"]["repairs"] == 0
 
 
 def test_an_overflowing_sum_of_finite_numbers_is_no_failure() -> None:

@@ -14,7 +14,8 @@ import torch
 from torch import distributed
 
 from models import training
-from models.checkpoints.checkpoint import State, read
+from models.checkpoints.checkpoint import read
+from models.checkpoints.snapshot import Snapshot
 from models.runtime import parallel
 from models.runtime.parallel import Group
 from models.specs import TrainingSpec
@@ -121,11 +122,11 @@ def _timeless(values: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in values.items() if key != "images_per_second"}
 
 
-def state_of(folder: Path, name: str, *, rank: int = 0) -> State:
-    return read(folder / name / str(rank)).state
+def state_of(folder: Path, name: str, *, rank: int = 0) -> Snapshot:
+    return read(folder / name / str(rank)).snapshot
 
 
-def tensors(state: State) -> dict[str, torch.Tensor]:
+def tensors(state: Snapshot) -> dict[str, torch.Tensor]:
     return {f"{part}/{name}": tensor for part, named in state.parts().items() for name, tensor in named.items()}
 
 
@@ -138,7 +139,7 @@ def test_two_processes_train_what_one_trains(pair: Path, make: Make, events: Run
     for (_, images, values), (_, expected_images, expected_values) in zip(seen, expected, strict=True):
         assert images == expected_images
         assert values == pytest.approx(_timeless(expected_values), rel=1e-4, abs=1e-5)
-    (state,) = (event.state for event in alone if isinstance(event, training.CheckpointDue))
+    (state,) = (event.snapshot for event in alone if isinstance(event, training.CheckpointDue))
     for name, tensor in tensors(state_of(pair, case)).items():
         torch.testing.assert_close(tensor, tensors(state)[name], rtol=1e-4, atol=1e-5, msg=name)
 
@@ -148,7 +149,7 @@ def test_both_see_and_keep_the_same(pair: Path, case: str) -> None:
     """To the bit: batch statistics, memories, running sums and the clock too."""
     assert ticks(pair, case, rank=0) == ticks(pair, case, rank=1)
     first, second = (state_of(pair, case, rank=rank) for rank in (0, 1))
-    assert first.position == second.position
+    assert first.progress == second.progress
     assert all(tensor.equal(tensors(second)[name]) for name, tensor in tensors(first).items())
 
 
@@ -161,7 +162,7 @@ def test_both_are_told_what_the_first_has_evaluated(pair: Path) -> None:
 
 
 def test_a_wish_of_the_first_stops_both(pair: Path) -> None:
-    assert [state_of(pair, "stopped", rank=rank).position.images_seen for rank in (0, 1)] == [96, 96]
+    assert [state_of(pair, "stopped", rank=rank).progress.images_seen for rank in (0, 1)] == [96, 96]
 
 
 def test_a_resumed_run_is_the_one_that_was_not_stopped(pair: Path) -> None:
@@ -174,9 +175,9 @@ def test_a_resumed_run_is_the_one_that_was_not_stopped(pair: Path) -> None:
 
 def test_the_adaptive_augmentation_sees_all_images(pair: Path) -> None:
     """Its probability moves every four steps by their images, each counted once."""
-    p = state_of(pair, "statistics").memory["adaptive.p"].item()
+    p = state_of(pair, "statistics").statistics["adaptive.p"].item()
     assert p == pytest.approx(min(round(p / 0.128), 2) * 0.128)
-    assert state_of(pair, "stopped").memory["adaptive.images"].item() == 96
+    assert state_of(pair, "stopped").statistics["adaptive.images"].item() == 96
 
 
 def test_what_the_methods_of_a_group_say(pair: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models import architectures, augment, data, evaluators, losses, optimizers, penalties, specs, training
-from models.specs import catalog
+from models.data import catalog
 from models.training import guard, lr_schedules
 
 MLP = {"kind": "mlp", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
@@ -36,7 +36,7 @@ def kinds(union: Any) -> set[str]:
         (specs.Schedule, lr_schedules.REGISTRY),
         (specs.Augment, augment.REGISTRY),
         (specs.Guard, guard.REGISTRY),
-        (specs.BuiltinDataset, data.REGISTRY),
+        (specs.Dataset, data.REGISTRY),
     ],
 )
 def test_registry_and_spec_name_the_same_kinds(union: Any, registry: Mapping[str, object]) -> None:
@@ -51,7 +51,7 @@ def test_every_builtin_dataset_has_facts_and_a_loader() -> None:
 def test_every_metric_and_every_feature_extractor_exists() -> None:
     annotation = specs.EvaluationPlan.model_fields["metrics"].annotation
     assert set(get_args(get_args(annotation)[0])) == set(evaluators.METRICS)
-    assert {facts.features for facts in catalog.BUILTIN.values()} - {None} == set(evaluators.FEATURES)
+    assert {entry.facts.features for entry in catalog.BUILTIN.values()} - {None} == set(evaluators.FEATURES)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -95,10 +95,10 @@ def test_two_steps_of_every_kind_change_both_networks_and_stay_finite(
     ticks = [event for event in run if isinstance(event, training.Tick)]
     assert len(ticks) == 2
     assert all(np.isfinite(value) for tick in ticks for value in tick.values.values())
-    (state,) = [event.state for event in run if isinstance(event, training.CheckpointDue)]
+    (state,) = [event.snapshot for event in run if isinstance(event, training.CheckpointDue)]
     start = architectures.build(spec)
-    for name, tensors in (("generator", state.generator), ("discriminator", state.discriminator)):
-        network = getattr(start, name)
+    for name, tensors in state.networks.items():
+        network = start.generator if name == "generator" else start.discriminator
         # Weights only: a relativistic loss gives the discriminator's last bias no gradient.
         weights = {key: weight for key, weight in network.named_parameters() if weight.dim() > 1}
         still = [key for key, weight in weights.items() if torch.equal(weight, tensors[key])]

@@ -87,10 +87,10 @@ def test_two_runs_of_a_spec_are_equal_and_another_seed_is_not(tiny: Make, events
     assert first != other
 
 
-def test_restored_tensors_are_copies(tiny: Make, events: Run, state: training.State, tmp_path: Path) -> None:
+def test_restored_tensors_are_copies(tiny: Make, events: Run, state: training.Snapshot, tmp_path: Path) -> None:
     checkpoint.write(tmp_path, state)
     resume = checkpoint.read(tmp_path)
-    before = content(resume.state)
+    before = content(resume.snapshot)
     events(tiny(budget={"images": 320, "seconds": None}), resume=resume)
-    assert content(resume.state) == before
-    assert not torch.equal(next(iter(resume.state.discriminator.values())), torch.zeros(()))
+    assert content(resume.snapshot) == before
+    assert not torch.equal(next(iter(resume.snapshot.networks["discriminator"].values())), torch.zeros(()))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from models import architectures, augment, data, losses, optimizers, penalties
 from models.augment import policies
-from models.specs import TrainingSpec, catalog
+from models.data import catalog
+from models.specs import TrainingSpec
 from models.training import guard, lr_schedules
 from models.training.inputs import Deal
 from models.training.methods import rounds
@@ -122,9 +123,9 @@ def optimizer(kinds: Iterable[str]) -> st.SearchStrategy[Part]:
 def parts(draw: st.DrawFn, architecture: str) -> Part:
     """A part of a spec that decides all that matters here; what the spec's rules refuse is not drawn."""
     named = catalog.BUILTIN.values()
-    fitting = [facts.name for facts in named if architecture in POINTWISE or not facts.holds_points]
-    facts = catalog.BUILTIN[draw(st.sampled_from(sorted(fitting)))]
-    points, plays = facts.holds_points, architecture != "vae"
+    fitting = [entry.name for entry in named if architecture in POINTWISE or not entry.facts.holds_points]
+    entry = catalog.BUILTIN[draw(st.sampled_from(sorted(fitting)))]
+    points, plays = entry.facts.holds_points, architecture != "vae"
     side = draw(optimizer(set(optimizers.REGISTRY) - (set() if plays else {"extra_adam"})))
     looks_ahead = side["kind"] == "extra_adam"
     others = {"extra_adam"} if looks_ahead else set(optimizers.REGISTRY) - {"extra_adam"}
@@ -136,7 +137,7 @@ def parts(draw: st.DrawFn, architecture: str) -> Part:
     budget = draw(st.integers(3, 9)) * turns * batch_size - draw(st.integers(0, batch_size - 1))
     spacing = st.integers(1, 2 * budget)
     return {
-        "dataset": {"kind": "builtin", "name": facts.name},
+        "dataset": {"kind": "builtin", "name": entry.name},
         "labels": draw(bools),
         "architecture": draw(networks(architecture, points=points)),
         "loss": draw(of_kind(losses.REGISTRY if plays else ["elbo"], {})),
@@ -174,12 +175,12 @@ def stopped(draw: st.DrawFn, architecture: str) -> tuple[Part, list[int]]:
 @functools.cache
 def noise(name: str) -> data.ImageData:
     """A few images as the dataset's, which need no download."""
-    facts = catalog.BUILTIN[name]
+    facts = catalog.BUILTIN[name].facts
     chance = np.random.default_rng(0)
     shape = IMAGES, facts.channels, facts.resolution, facts.resolution
     pixels = chance.integers(0, 256, shape, np.uint8)
     images_NCHW = (pixels / 127.5 - 1).astype(np.float32) if facts.holds_points else pixels
-    return data.ImageData(images_NCHW=images_NCHW, labels=chance.integers(0, len(facts.classes), IMAGES))
+    return data.ImageData(images_NCHW=images_NCHW, labels=chance.integers(0, facts.classes, IMAGES))
 
 
 def check(tiny: Make, events: Run, part: Part, attempts: Sequence[int], *, fails: bool) -> None:

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, state: training.State) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, state: training.Snapshot) -> Path:
     path = tmp_path_factory.mktemp("checkpoint")
     checkpoint.write(path, state)
     return path
@@ -56,14 +56,15 @@ def test_a_generator_loaded_again_gives_the_same_bytes(folder: Path, generator: 
 
 
 def test_samples_are_drawn_from_the_average_in_evaluation_mode(
-    generator: sampling.LoadedGenerator, state: training.State
+    generator: sampling.LoadedGenerator, state: training.Snapshot
 ) -> None:
-    assert state.average is not None
+    assert state.averages
     assert not generator.module.training
-    assert all(torch.equal(tensor, state.average[name]) for name, tensor in generator.module.state_dict().items())
+    average = state.averages["generator"]
+    assert all(torch.equal(tensor, average[name]) for name, tensor in generator.module.state_dict().items())
 
 
-def test_a_damaged_generator_is_refused(tmp_path: Path, state: training.State) -> None:
+def test_a_damaged_generator_is_refused(tmp_path: Path, state: training.Snapshot) -> None:
     checkpoint.write(tmp_path, state)
     content = bytearray((tmp_path / checkpoint.GENERATOR).read_bytes())
     content[-1] ^= 1

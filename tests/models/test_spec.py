@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models import presets
-from models.specs import TrainingSpec, catalog
+from models.data import catalog
+from models.specs import TrainingSpec
 
 GOLDEN = Path(__file__).with_name("golden")
 DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
 RING = {"dataset": {"kind": "builtin", "name": "ring"}}
 VAE = {"kind": "vae", "backbone": {"kind": "mlp"}}
 CASES = [(preset, dataset) for preset in presets.REGISTRY for dataset in catalog.BUILTIN]
+
+
+def digits_with(**facts: Any) -> catalog.Builtin:
+    return replace(catalog.DIGITS, facts=catalog.DIGITS.facts.model_copy(update=facts))
 
 
 def refusal(part: dict[str, Any]) -> str:
@@ -159,6 +164,18 @@ def test_a_list_replaces_the_presets() -> None:
         ),
         ({"name": "a\u202eb"}, "must not contain the control character U+202E"),
         ({"name": "a\0b"}, "must not contain the control character U+0000"),
+        (
+            {"dataset": {"name": "cifar"}},
+            "dataset.name: must be one of fashion-mnist, digits, ring, grid, stacked-fashion",
+        ),
+        ({"dataset": {"name": ["digits"]}}, "dataset.name: must be one of fashion-mnist, digits"),
+        ({"dataset": {"kind": "url"}}, "dataset.kind: must be builtin or uploaded"),
+        ({"dataset": "digits"}, "dataset: must be an object such as"),
+        ({"dataset": {"kind": "uploaded", "id": "ds_1"}}, "dataset.id: there is no uploaded dataset 'ds_1'"),
+        (
+            {"dataset": {"name": "digits", "facts": {"images": 5}}},
+            "dataset.facts: digits has its own: leave facts out",
+        ),
         ({"preset": "nonesuch"}, "must be one of robust, fast, article"),
         ({"preset": ["robust"]}, "must be one of robust, fast, article"),
     ],
@@ -169,7 +186,7 @@ def test_what_cannot_work_is_refused_with_what_to_do(part: dict[str, Any], messa
 
 
 def test_labels_need_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalog.BUILTIN, "digits", replace(catalog.DIGITS, classes=()))
+    monkeypatch.setitem(catalog.BUILTIN, "digits", digits_with(classes=0))
     assert "digits has no classes: set labels to false" in refusal(DIGITS | {"labels": True})
 
 
@@ -182,7 +199,11 @@ def test_a_spec_from_before_labels_compilation_and_accumulation_means_what_it_me
 
 
 def test_dcgan_on_a_resolution_that_does_not_halve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalog.BUILTIN, "digits", replace(catalog.DIGITS, resolution=27))
+    monkeypatch.setitem(
+        catalog.BUILTIN,
+        "digits",
+        replace(catalog.DIGITS, facts=catalog.DIGITS.facts.model_copy(update={"resolution": 27})),
+    )
     part = DIGITS | {"architecture": {"kind": "dcgan"}}
     assert "use architecture mlp for digits" in refusal(part)
 

@@ -13,7 +13,7 @@ from models.checkpoints import checkpoint
 from models.specs import TrainingSpec
 
 Make = Callable[..., TrainingSpec]
-Keep = Callable[[training.State], checkpoint.Checkpoint]
+Keep = Callable[[training.Snapshot], checkpoint.Checkpoint]
 Run = Callable[..., list[training.Event]]
 E = TypeVar("E", bound=training.Event)
 NAMES = {
@@ -63,7 +63,7 @@ def test_seconds_end_a_run_and_carry_over(tiny: Make, events: Run) -> None:
     assert isinstance(run[-1], training.Finished)
     assert run[-1].reason == "budget_seconds"
     (due,) = of(training.CheckpointDue, run)
-    assert due.state.position.training_seconds >= 0.05
+    assert due.snapshot.progress.training_seconds >= 0.05
 
 
 def test_stop_saves_a_checkpoint_at_the_next_step_and_no_tick(tiny: Make, events: Run) -> None:
@@ -77,10 +77,12 @@ def test_stop_saves_a_checkpoint_at_the_next_step_and_no_tick(tiny: Make, events
 def test_a_finished_run_resumed_finishes_at_once(tiny: Make, events: Run, kept: Keep) -> None:
     spec = tiny()
     (due,) = of(training.CheckpointDue, events(spec))
-    assert events(spec, resume=kept(due.state)) == [training.Finished(64, "budget_images")]
+    assert events(spec, resume=kept(due.snapshot)) == [training.Finished(64, "budget_images")]
 
 
-def test_a_checkpoint_of_other_networks_is_refused(tiny: Make, events: Run, state: training.State, kept: Keep) -> None:
+def test_a_checkpoint_of_other_networks_is_refused(
+    tiny: Make, events: Run, state: training.Snapshot, kept: Keep
+) -> None:
     other = tiny(architecture={"latent_dim": 9})
     with pytest.raises(ValueError, match="does not fit"):
         events(other, resume=kept(state))
@@ -90,9 +92,9 @@ def test_state_handed_out_is_left_alone_by_later_steps(tiny: Make, digits: data.
     spec = tiny(checkpoint={"every_images": 64}, budget={"images": 512, "seconds": None})
     stream: Iterator[training.Event] = training.train(spec, dataset=digits, device=torch.device("cpu"))
     due = next(event for event in stream if isinstance(event, training.CheckpointDue))
-    before = {name: tensor.clone() for name, tensor in due.state.discriminator.items()}
+    before = {name: tensor.clone() for name, tensor in due.snapshot.networks["discriminator"].items()}
     list(stream)
-    assert all(torch.equal(before[name], tensor) for name, tensor in due.state.discriminator.items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in due.snapshot.networks["discriminator"].items())
 
 
 def test_training_leaves_the_processes_own_chance_alone(tiny: Make, events: Run) -> None:
@@ -140,7 +142,7 @@ def _compare_compiled(tiny: Make, events: Run) -> None:
     (told,) = of(training.Compiled, compiled)
     assert compiled[0] == told
     assert told.images_seen == 32
-    assert of(training.CheckpointDue, compiled)[-1].state.position.training_seconds > told.seconds > 0
+    assert of(training.CheckpointDue, compiled)[-1].snapshot.progress.training_seconds > told.seconds > 0
     for one, other in zip(of(training.Tick, plain), of(training.Tick, compiled), strict=True):
         assert one.values["loss_d"] == pytest.approx(other.values["loss_d"], rel=1e-4)
         assert one.values["grad_norm_g"] == pytest.approx(other.values["grad_norm_g"], rel=1e-3)

@@ -1,3 +1,4 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import alembic.command
@@ -6,7 +7,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from store import database, events, runs
+from store import database, events, jobs, runs
 from store.database import MIGRATIONS, Database
 from tests.store.rows import claim, create
 
@@ -29,6 +30,27 @@ def test_the_migrations_can_be_taken_back(database_url):
     engine.dispose()
     database.migrate(database_url)
     alembic.command.check(config(database_url))
+
+
+def test_a_spec_of_before_gets_the_facts_that_its_dataset_had(database_url):
+    alembic.command.downgrade(config(database_url), "0002")
+    engine = create_engine(database_url)
+    job = {"id": "job_1", "tenant": "t", "status": "paused", "dataset": "ring", "labels": "{}", "keep_latest": 1}
+    job |= {"keep_best": 1, "max_attempts": 5, "images_seen": 0, "seconds_trained": 0, "attempt": 0, "crashes": 0}
+    job |= {"seconds_run": 0, "available_at": 0, "last_event_id": 0, "created_at": 0}
+    job |= {"spec": json.dumps({"seed": 3, "dataset": {"kind": "builtin", "name": "ring", "resolution": 1}})}
+    with engine.begin() as connection:
+        values = ", ".join(f":{name}" for name in job)
+        connection.execute(text(f"INSERT INTO jobs ({', '.join(job)}) VALUES ({values})"), job)
+    engine.dispose()
+    database.migrate(database_url)
+    db = Database(database_url, deliver=lambda outbox: None)
+    with db.read() as session:
+        spec = jobs.get(session, job_id="job_1", tenant="t").spec
+    db.close()
+    assert (spec["seed"], spec["dataset"]["kind"], spec["dataset"]["name"]) == (3, "builtin", "ring")
+    assert spec["dataset"]["facts"]["modes"] == spec["dataset"]["facts"]["classes"] == 8
+    assert "resolution" not in spec["dataset"]
 
 
 def test_concurrent_writers_wait_for_each_other(db):

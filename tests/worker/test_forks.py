@@ -48,9 +48,9 @@ def test_it_goes_on_where_its_parent_stood_under_its_own_spec(db, settings, supe
     assert messages(db, child)[0].startswith("resumes at 9,600 images")
     with db.read() as session:
         newest = checkpoints.newest_first(session, job_id=child)[0]
-    state = checkpoint.read(Artifacts(settings.artifacts_dir).path(newest.path)).state
+    state = checkpoint.read(Artifacts(settings.artifacts_dir).path(newest.path)).snapshot
     assert state.spec.generator_optimizer.kind == "rmsprop"
-    assert state.position.images_seen == 16_000
+    assert state.progress.images_seen == 16_000
 
 
 def test_without_its_parents_checkpoint_it_fails_and_does_not_begin_anew(db, supervise, job_of, forked):

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from models.checkpoints import checkpoint
+from models.checkpoints.snapshot import Snapshot
 from store import checkpoints, events, jobs, runs, states
 from store.artifacts import Artifacts
 from tests.worker.conftest import LONG, TINY
@@ -56,10 +57,10 @@ def series(db, job_id: str) -> dict[int, dict[str, float]]:
     }
 
 
-def newest_state(db, settings, job_id: str) -> checkpoint.State:
+def newest_state(db, settings, job_id: str) -> Snapshot:
     with db.read() as session:
         row = checkpoints.newest_first(session, job_id=job_id)[0]
-    return checkpoint.read(Artifacts(settings.artifacts_dir).path(row.path)).state
+    return checkpoint.read(Artifacts(settings.artifacts_dir).path(row.path)).snapshot
 
 
 def trained_past(job_of, job_id: str, images: int) -> Callable[[], bool]:
@@ -112,7 +113,7 @@ def test_a_worker_that_shuts_down_loses_no_step(db, settings, supervise, submit,
         stop.set()
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "worker_stopped")
-    position = newest_state(db, settings, job_id).position
+    position = newest_state(db, settings, job_id).progress
     assert position.images_seen >= max(series(db, job_id)), "nothing that was shown is trained again"
     stop.clear()
     with in_background(supervise, job_id, shutting_down=stop.is_set):
@@ -247,7 +248,7 @@ def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
             assert jobs.pause(session, job_id=paused, tenant="default").status == "pausing"
     job = job_of(paused)
     assert (job.status, job.crashes, job.reason_code) == ("paused", 0, "paused")
-    assert newest_state(db, settings, paused).position.images_seen == job.images_seen < 48_000
+    assert newest_state(db, settings, paused).progress.images_seen == job.images_seen < 48_000
     supervise(paused)
     assert job_of(paused).attempt == 1, "a hint does not wake a paused job"
     with db.write() as session:
@@ -265,7 +266,7 @@ def test_a_job_that_has_run_for_its_time_fails_with_its_last_step_saved(db, sett
     job = job_of(job_id)
     assert (job.status, job.reason_code, job.crashes) == ("failed", "max_seconds", 0)
     assert 4 <= job.seconds_run < 20
-    assert newest_state(db, settings, job_id).position.images_seen == job.images_seen > 0
+    assert newest_state(db, settings, job_id).progress.images_seen == job.images_seen > 0
 
 
 def test_a_trainer_that_is_asked_before_it_can_hear_costs_no_crash(supervise, submit, job_of):
