@@ -23,8 +23,6 @@ from benchmarks.judge import Verdict, judge
 from models import data, presets, training
 from models.data import fashion_mnist, pixels
 from models.generation import sampling
-from models.specs import TrainingSpec
-from models.training.state import Game
 from store.settings import Settings
 
 SECONDS = 150.0
@@ -106,7 +104,7 @@ def saddle(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
     spec = presets.resolve({"preset": preset, "seed": seed, "checkpoint": {"every_images": KEPT_EVERY_IMAGES}})
     dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
     left = {"budget": {"images": None, "seconds": seconds - (time.time() - began)}}
-    spec = TrainingSpec.model_validate(spec.model_dump() | left)
+    spec = presets.amend(spec, left)
     kept: list[tuple[float, training.Snapshot]] = []
     evaluating, told = 0.0, time.time()
     for event in training.train(spec, dataset=dataset, device=CPU):
@@ -119,15 +117,12 @@ def saddle(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
                 print(event, file=sys.stderr)
         told = time.time()
     images_seen = kept[-1][1].progress.images_seen
-    good_after = next((after for after, state in kept if _judged(spec, state).fid <= GOOD_FID), None)
-    return Outcome(seed, images_seen, _judged(spec, kept[-1][1]), good_after, evaluating / seconds)
+    good_after = next((after for after, snapshot in kept if _judged(snapshot).fid <= GOOD_FID), None)
+    return Outcome(seed, images_seen, _judged(kept[-1][1]), good_after, evaluating / seconds)
 
 
-def _judged(spec: TrainingSpec, state: training.Snapshot) -> Verdict:
-    game = Game(spec, device=CPU)
-    game.restore(state)
-    module = game.sampled().eval().requires_grad_(False)
-    generator = sampling.LoadedGenerator(spec, state.progress.images_seen, module, CPU)
+def _judged(snapshot: training.Snapshot) -> Verdict:
+    generator = sampling.from_snapshot(snapshot, device=CPU)
     images_NHWC = sampling.images_NHWC(generator, seed=0, count=SAMPLES)
     return judge(images_NHWC, folder=Settings().datasets_dir)
 

@@ -20,7 +20,6 @@ import torch
 from models import data, presets, training
 from models.generation import sampling
 from models.specs import TrainingSpec
-from models.training.state import Game
 
 IMAGES_SAVED = 10_000
 
@@ -59,10 +58,7 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
             case training.Finished():
                 pass
     assert last is not None, "every run that ends has a last checkpoint"
-    game = Game(spec, device=device)
-    game.restore(last.snapshot)
-    module = game.sampled().eval().requires_grad_(False)
-    generator = sampling.LoadedGenerator(spec, last.images_seen, module, device)
+    generator = sampling.from_snapshot(last.snapshot, device=device)
     speed = statistics.median(speeds[len(speeds) // 2 :])
     seconds = last.snapshot.progress.training_seconds - evaluating
     return Outcome(spec.seed, last.images_seen, seconds, speed, quality, generator)

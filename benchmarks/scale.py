@@ -26,7 +26,7 @@ from embedded import redis as embedded_redis
 from models import presets
 from models.checkpoints import checkpoint
 from models.checkpoints.progress import Progress
-from models.training.state import Game
+from models.training import methods
 from store import database, jobs, live, runs, workers
 from store.database import Database, Outbox
 from store.settings import Settings
@@ -63,13 +63,13 @@ def demands(*, number: int, images_per_second: float, settings: Settings) -> lis
 def checkpoint_bytes() -> int:
     """Of the default recipe, in training."""
     spec = presets.resolve({})
-    game = Game(spec, device=torch.device("cpu"))
-    for optimizer in (game.generator_optimizer, game.discriminator_optimizer):
+    state, _ = methods.prepare(spec, device=torch.device("cpu"))
+    for optimizer in state.optimizers.values():
         for parameter in optimizer.parameters:
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
     with tempfile.TemporaryDirectory() as folder:
-        manifest = checkpoint.write(Path(folder), game.snapshot(Progress()))
+        manifest = checkpoint.write(Path(folder), state.snapshot(Progress()))
     return sum(file.bytes for file in manifest.files.values())
 
 

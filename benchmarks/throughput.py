@@ -100,8 +100,8 @@ def loop(spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> float:
     assert isinstance(adam, AdamOptimizer)
     real = plain.images(pixels.to_float(torch.tensor(dataset.images_NCHW)), batch_size=spec.batch_size)
     taken = plain.alternate(
-        networks.generator,
-        networks.discriminator,
+        networks["generator"],
+        networks["discriminator"],
         real,
         latent_dim=spec.architecture.latent_dim,
         lr=adam.lr,

@@ -5,12 +5,18 @@ rewards high logits for fakes. sigma is the logistic function.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
-Side = Callable[[Tensor, Tensor], Tensor]
-"""(logits of real images, logits of fakes) -> the loss or share, a scalar."""
+from models import specs
+
+Side = Callable[..., Tensor]
+"""(logits of real images, logits of fakes) -> the loss or share, a scalar.
+
+The fields of the loss's spec, if it has any beside its kind, are passed by name.
+"""
 
 
 @dataclass(frozen=True)
@@ -18,9 +24,23 @@ class Functions:
     discriminator: Side
     generator: Side
     accuracy: Side
-    """The share of judgements in which the discriminator is right; one half is chance."""
+    """The share of images, or of pairs, that the discriminator gets right; guessing gets one half."""
     generator_compares: bool
-    """Whether the generator's loss looks at the real images' logits at all."""
+    """Whether the generator's loss depends on the real images' logits."""
+
+
+def build(spec: specs.Loss) -> Functions:
+    """Return the functions of a loss with the settings of its spec."""
+    functions = REGISTRY[spec.kind]
+    settings = spec.model_dump(exclude={"kind"})
+    if not settings:
+        return functions
+    return replace(
+        functions,
+        discriminator=partial(functions.discriminator, **settings),
+        generator=partial(functions.generator, **settings),
+        accuracy=partial(functions.accuracy, **settings),
+    )
 
 
 def softplus(x: Tensor) -> Tensor:

@@ -1,64 +1,78 @@
-"""The architectures by kind: a generator and a discriminator made for each other."""
+"""The architectures by kind: networks that are made for each other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models import specs
 from models.architectures import dcgan, mlp, r3gan, resnet, vae
 from models.runtime import randomness
 
 
-@dataclass(frozen=True)
-class Networks:
-    generator: nn.Module
-    """N x latent_dim normal noise -> images_NCHW in [-1, 1]."""
-    discriminator: nn.Module
-    """images_NCHW in [-1, 1] -> N logits; of a vae the encoder, -> N x 2 latent_dim.
+class Maker(Protocol):
+    """Makes a network from the architecture's spec.
 
-    Both take N labels, int64, as a second argument if and only if the spec has them told the classes.
+    A generator maps N x latent_dim normal noise to images_NCHW in [-1, 1]; a discriminator maps such images to N
+    logits; an encoder maps them to N x 2 latent_dim. All of them take one conditioning value as a second argument: N
+    labels, int64, if `classes` is above 0, else None.
     """
 
-
-class Maker(Protocol):
     def __call__(self, spec: Any, /, *, image_CHW: tuple[int, int, int], classes: int) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
 class Architecture:
-    generator: Maker
-    discriminator: Maker
+    """Networks that are made for each other, by role. They are built in this order."""
+
+    networks: Mapping[str, Maker]
 
 
-def build(spec: specs.TrainingSpec) -> Networks:
-    """Both networks on the CPU, their weights a function of the spec's seed; the process's own chance is untouched."""
+def build(spec: specs.TrainingSpec) -> dict[str, nn.Module]:
+    """Return the networks by role, on the CPU. Their weights are a function of the spec's seed.
+
+    The process's own random generator is left as it was.
+    """
     architecture = REGISTRY[spec.architecture.kind]
     shape, number = image_CHW(spec), classes(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.derive(spec.seed, purpose="weights", at=0))
-        return Networks(
-            generator=architecture.generator(spec.architecture, image_CHW=shape, classes=number),
-            discriminator=architecture.discriminator(spec.architecture, image_CHW=shape, classes=number),
-        )
+        return {
+            role: make(spec.architecture, image_CHW=shape, classes=number)
+            for role, make in architecture.networks.items()
+        }
+
+
+def mixes_images(network: nn.Module) -> bool:
+    """Return whether a layer's output for an image depends on the other images of the batch.
+
+    A layer says so by an attribute `mixes_images`; PyTorch's batch norms, in training mode, are known to.
+    """
+    return any(isinstance(layer, _BatchNorm) or getattr(layer, "mixes_images", False) for layer in network.modules())
 
 
 def image_CHW(spec: specs.TrainingSpec) -> tuple[int, int, int]:
-    """The shape of one image."""
+    """Return the shape of one image."""
     facts = spec.dataset.facts
     return facts.channels, facts.resolution, facts.resolution
 
 
 def classes(spec: specs.TrainingSpec) -> int:
-    """How many classes the networks are told apart; 0 where they are told none."""
+    """Return the number of classes that the networks are told; 0 if they are told none."""
     return spec.dataset.facts.classes if spec.labels else 0
 
 
+def _pair(module: Any) -> Architecture:
+    return Architecture({"generator": module.Generator, "discriminator": module.Discriminator})
+
+
 REGISTRY: dict[str, Architecture] = {
-    "mlp": Architecture(mlp.Generator, mlp.Discriminator),
-    "dcgan": Architecture(dcgan.Generator, dcgan.Discriminator),
-    "resnet": Architecture(resnet.Generator, resnet.Discriminator),
-    "r3gan": Architecture(r3gan.Generator, r3gan.Discriminator),
-    "vae": Architecture(vae.generator, vae.Encoder),
+    "mlp": _pair(mlp),
+    "dcgan": _pair(dcgan),
+    "resnet": _pair(resnet),
+    "r3gan": _pair(r3gan),
+    "vae": Architecture({"generator": vae.generator, "encoder": vae.Encoder}),
 }

@@ -15,23 +15,23 @@ from models.augment import adaptive, diffaugment, flips
 @dataclass(frozen=True)
 class Augment:
     data: Callable[[Any, Tensor, Generator], Tensor]
-    """(its spec, real images_NCHW, chance) -> real images as the dataset could have held them. Once a batch."""
-    judged: Callable[[Any, Tensor, Generator, Mapping[str, Tensor]], Tensor] | None
-    """(its spec, images_NCHW real or generated, chance, memory) -> what the discriminator is shown, differentiable.
+    """(its spec, real images_NCHW, rng) -> real images as the dataset could have held them. Called once a batch."""
+    shown: Callable[[Any, Tensor, Generator, Mapping[str, Tensor]], Tensor] | None
+    """(its spec, images_NCHW real or generated, rng, statistics) -> the images that the discriminator sees instead.
 
-    None: the images themselves.
+    Differentiable. None: it sees the images themselves.
     """
-    learn: Callable[[Any, Tensor, dict[str, Tensor]], None] | None
-    """(its spec, the logits of a step's real images, memory): adapts the memory once a step of the discriminator.
+    update: Callable[[Any, Tensor, dict[str, Tensor]], None] | None
+    """(its spec, the logits of a step's real images, statistics): adapts the statistics once a discriminator step.
 
-    The memory holds small tensors on the logits' device, named `<kind>.<name>`. It is part of the run's state and may
-    be empty at the start. None: nothing is remembered.
+    The statistics are small tensors on the logits' device, named `<kind>.<name>`. They are part of the run's state and
+    may be missing at the start. None: the augmentation has none.
     """
 
 
 REGISTRY: dict[str, Augment] = {
-    "none": Augment(flips.never, judged=None, learn=None),
-    "flip": Augment(flips.always, judged=None, learn=None),
-    "diffaugment": Augment(flips.where_asked, diffaugment.judged, learn=None),
-    "adaptive": Augment(flips.where_asked, adaptive.judged, adaptive.learn),
+    "none": Augment(flips.never, shown=None, update=None),
+    "flip": Augment(flips.always, shown=None, update=None),
+    "diffaugment": Augment(flips.where_asked, diffaugment.shown, update=None),
+    "adaptive": Augment(flips.where_asked, adaptive.shown, adaptive.update),
 }

@@ -1,4 +1,4 @@
-"""DiffAugment: every image that is judged is changed first, real and generated alike."""
+"""DiffAugment: every image that is shown is changed first, real and generated alike."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from models import specs
 from models.augment import policies
 
 
-def judged(spec: specs.DiffAugment, images_NCHW: Tensor, chance: Generator, memory: Mapping[str, Tensor]) -> Tensor:
+def shown(spec: specs.DiffAugment, images_NCHW: Tensor, rng: Generator, statistics: Mapping[str, Tensor]) -> Tensor:
     """T(x), the policies in the spec's order (Zhao et al. 2020, fig. 4)."""
-    del memory
+    del statistics
     for policy in spec.policies:
-        images_NCHW = policies.REGISTRY[policy](images_NCHW, chance)
+        images_NCHW = policies.REGISTRY[policy](images_NCHW, rng)
     return images_NCHW

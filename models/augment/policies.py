@@ -22,25 +22,25 @@ et al. 2020, section 2.2).
 """
 
 Change = Callable[[Tensor, Generator], Tensor]
-"""(images_NCHW, the source of chance on their device) -> images of the same shape."""
+"""(images_NCHW, the source of rng on their device) -> images of the same shape."""
 
 
-def color(images_NCHW: Tensor, chance: Generator) -> Tensor:
+def color(images_NCHW: Tensor, rng: Generator) -> Tensor:
     """Brightness, then saturation, then contrast. Values may leave [-1, 1]: clipping would stop the gradient there."""
-    images_NCHW = brighten(images_NCHW, _uniform(images_NCHW, -0.5, 0.5, chance))
+    images_NCHW = brighten(images_NCHW, _uniform(images_NCHW, -0.5, 0.5, rng))
     if images_NCHW.shape[1] > 1:  # One channel is its own mean: there is nothing to saturate.
-        images_NCHW = saturate(images_NCHW, _uniform(images_NCHW, 0.0, 2.0, chance))
-    return contrast(images_NCHW, _uniform(images_NCHW, 0.5, 1.5, chance))
+        images_NCHW = saturate(images_NCHW, _uniform(images_NCHW, 0.0, 2.0, rng))
+    return contrast(images_NCHW, _uniform(images_NCHW, 0.5, 1.5, rng))
 
 
-def translation(images_NCHW: Tensor, chance: Generator) -> Tensor:
+def translation(images_NCHW: Tensor, rng: Generator) -> Tensor:
     """Up to an eighth of the size, rounded down, each way along both axes."""
     height, width = images_NCHW.shape[2:]
-    down = _integers(images_NCHW, -(height // 8), height // 8, chance)
-    return translate(images_NCHW, down, _integers(images_NCHW, -(width // 8), width // 8, chance))
+    down = _integers(images_NCHW, -(height // 8), height // 8, rng)
+    return translate(images_NCHW, down, _integers(images_NCHW, -(width // 8), width // 8, rng))
 
 
-def cutout(images_NCHW: Tensor, chance: Generator) -> Tensor:
+def cutout(images_NCHW: Tensor, rng: Generator) -> Tensor:
     """Half the size, rounded down, along both axes.
 
     The hole's centre may lie anywhere in the image and the border clips it, as in the authors' code: so borders are cut
@@ -49,7 +49,7 @@ def cutout(images_NCHW: Tensor, chance: Generator) -> Tensor:
     height, width = images_NCHW.shape[2:]
     size = height // 2, width // 2
     top, left = (
-        _integers(images_NCHW, -(hole // 2), side - (hole + 1) // 2, chance)
+        _integers(images_NCHW, -(hole // 2), side - (hole + 1) // 2, rng)
         for side, hole in zip((height, width), size, strict=True)
     )
     return cut_out(images_NCHW, top, left, size=size)
@@ -103,15 +103,15 @@ def _beyond(places: Tensor, end: int) -> Tensor:
     return (places < 0) | (places >= end)
 
 
-def _uniform(images_NCHW: Tensor, low: float, high: float, chance: Generator) -> Tensor:
+def _uniform(images_NCHW: Tensor, low: float, high: float, rng: Generator) -> Tensor:
     shape = len(images_NCHW), 1, 1, 1
-    unit_N111 = torch.rand(shape, dtype=images_NCHW.dtype, device=images_NCHW.device, generator=chance)
+    unit_N111 = torch.rand(shape, dtype=images_NCHW.dtype, device=images_NCHW.device, generator=rng)
     return low + (high - low) * unit_N111
 
 
-def _integers(images_NCHW: Tensor, lowest: int, highest: int, chance: Generator) -> Tensor:
+def _integers(images_NCHW: Tensor, lowest: int, highest: int, rng: Generator) -> Tensor:
     shape = len(images_NCHW), 1, 1, 1
-    return torch.randint(lowest, highest + 1, shape, device=images_NCHW.device, generator=chance)
+    return torch.randint(lowest, highest + 1, shape, device=images_NCHW.device, generator=rng)
 
 
 REGISTRY: dict[Policy, Change] = {"color": color, "translation": translation, "cutout": cutout}

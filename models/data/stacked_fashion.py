@@ -20,8 +20,8 @@ def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
     The label is 100 a + 10 b + c for garments a, b, c in red, green and blue. Raises DatasetMissing, DatasetCorrupt.
     """
     garments = fashion_mnist.load(folder=folder, split=split)
-    chance = np.random.default_rng(SEED)
-    orders_N3 = np.stack([chance.permutation(len(garments)) for _ in range(3)], axis=1)
+    rng = np.random.default_rng(SEED)
+    orders_N3 = np.stack([rng.permutation(len(garments)) for _ in range(3)], axis=1)
     return ImageData(
         images_NCHW=garments.images_NCHW[:, 0][orders_N3],
         labels=garments.labels[orders_N3] @ np.array([100, 10, 1]),

@@ -55,12 +55,12 @@ def _sample(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageDat
     A conditional generator is told classes as frequent as the dataset's.
     """
     device = next(generator.parameters()).device
-    chance = randomness.Chance.on(device, seed=spec.seed).at("evaluation", 0)
+    rng = randomness.RandomSource.on(device, seed=spec.seed).at("evaluation", 0)
     shape = spec.evaluation.samples, spec.architecture.latent_dim
-    latents = torch.randn(shape, device=device, generator=chance)
+    latents = torch.randn(shape, device=device, generator=rng)
     labels = None
     if spec.labels:
-        chosen = torch.randint(len(dataset), (len(latents),), device=device, generator=chance)
+        chosen = torch.randint(len(dataset), (len(latents),), device=device, generator=rng)
         labels = torch.tensor(dataset.labels, device=device)[chosen]
     chunks = [slice(start, start + CHUNK) for start in range(0, len(latents), CHUNK)]
     images = (generator(latents[chunk], None if labels is None else labels[chunk]) for chunk in chunks)

@@ -1,5 +1,6 @@
 """Sampling: images from a checkpoint's generator, by seed and index."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from models import architectures
 from models.checkpoints import checkpoint
+from models.checkpoints.snapshot import Snapshot
 from models.data import Stored, pixels
 from models.runtime import placement, randomness
 from models.specs import TrainingSpec
@@ -28,14 +30,25 @@ class LoadedGenerator:
     device: torch.device
 
 
+def from_snapshot(snapshot: Snapshot, *, device: torch.device) -> LoadedGenerator:
+    """Return the generator that a checkpoint of this snapshot would sample from."""
+    return _loaded(snapshot.spec, snapshot.sampled, images_seen=snapshot.progress.images_seen, device=device)
+
+
 def load(folder: Path, *, device: torch.device) -> LoadedGenerator:
-    """Raises checkpoint.CorruptCheckpoint unless the manifest and the generator are as they were written."""
+    """Load a checkpoint's generator. Raises checkpoint.CorruptCheckpoint unless it and the manifest are as written."""
     manifest = checkpoint.read_manifest(folder)
     content = checkpoint.read_file(folder, checkpoint.GENERATOR, manifest=manifest)
-    module = placement.place(architectures.build(manifest.spec).generator, device=device)
-    module.load_state_dict(safetensors.load(content))
-    module.eval().requires_grad_(False)
-    return LoadedGenerator(manifest.spec, manifest.images_seen, module, device)
+    weights = safetensors.load(content)
+    return _loaded(manifest.spec, weights, images_seen=manifest.images_seen, device=device)
+
+
+def _loaded(
+    spec: TrainingSpec, weights: Mapping[str, Tensor], *, images_seen: int, device: torch.device
+) -> LoadedGenerator:
+    module = placement.place(architectures.build(spec)["generator"], device=device)
+    module.load_state_dict(weights)
+    return LoadedGenerator(spec, images_seen, module.eval().requires_grad_(False), device)
 
 
 @torch.inference_mode()
@@ -77,8 +90,8 @@ def _check(label: int | None, *, spec: TrainingSpec) -> None:
 
 def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncation: float, label: int | None) -> Stored:
     spec = generator.spec
-    chance = torch.Generator().manual_seed(randomness.derive(seed, purpose="samples", at=number))
-    latents = torch.randn(CHUNK, spec.architecture.latent_dim, generator=chance).to(generator.device)
+    rng = torch.Generator().manual_seed(randomness.derive(seed, purpose="samples", at=number))
+    latents = torch.randn(CHUNK, spec.architecture.latent_dim, generator=rng).to(generator.device)
     labels = _labels(spec, number=number, label=label).to(generator.device) if spec.labels else None
     images_NCHW = pixels.to_stored(
         generator.module(latents * truncation, labels), points=spec.dataset.facts.holds_points

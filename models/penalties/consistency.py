@@ -4,37 +4,37 @@ import torch
 from torch import Generator, Tensor
 
 from models import specs
-from models.penalties.judgement import Judgement
+from models.penalties.context import PenaltyContext
 
 
-def consistency(spec: specs.ConsistencyPenalty, judgement: Judgement) -> Tensor:
+def consistency(spec: specs.ConsistencyPenalty, context: PenaltyContext) -> Tensor:
     """lambda E (D(T(x)) - D(x))^2 + lambda E (D(T(G(z))) - D(G(z)))^2: Zhao et al. 2021, bCR (algorithm 1)."""
     changes = (
-        judgement.judge(moved(spec, images_NCHW.detach(), judgement.chance)) - logits
-        for images_NCHW, logits in ((judgement.real_NCHW, judgement.real), (judgement.fake_NCHW, judgement.fake))
+        context.logits_of(moved(spec, images_NCHW.detach(), context.rng)) - logits
+        for images_NCHW, logits in ((context.real_NCHW, context.real_logits), (context.fake_NCHW, context.fake_logits))
     )
     real, fake = (change.square().mean() for change in changes)
     return (real + fake) * spec.weight
 
 
-def moved(spec: specs.ConsistencyPenalty, images_NCHW: Tensor, chance: Generator) -> Tensor:
+def moved(spec: specs.ConsistencyPenalty, images_NCHW: Tensor, rng: Generator) -> Tensor:
     """T: each image shifted by up to `shift_pixels` each way, and mirrored with probability one half if `flip` is set.
 
     What a shift uncovers is the image's reflection about its outermost pixels (Zhang et al. 2020, CR-GAN).
     """
     number, channels, height, width = images_NCHW.shape
-    rows = _places(number, height, spec.shift_pixels, chance)
-    columns = _places(number, width, spec.shift_pixels, chance)
+    rows = _places(number, height, spec.shift_pixels, rng)
+    columns = _places(number, width, spec.shift_pixels, rng)
     if spec.flip:
-        mirrored = torch.rand(number, 1, device=images_NCHW.device, generator=chance) < 0.5
+        mirrored = torch.rand(number, 1, device=images_NCHW.device, generator=rng) < 0.5
         columns = torch.where(mirrored, width - 1 - columns, columns)
     pixels = (rows[:, :, None] * width + columns[:, None, :]).view(number, 1, height * width)
     return images_NCHW.flatten(2).gather(2, pixels.expand(-1, channels, -1)).view(images_NCHW.shape)
 
 
-def _places(number: int, length: int, most: int, chance: Generator) -> Tensor:
+def _places(number: int, length: int, most: int, rng: Generator) -> Tensor:
     """Where each of an image's rows (or columns) comes from: number x length, reflected into the image."""
-    shifts = torch.randint(-most, most + 1, (number, 1), device=chance.device, generator=chance)
+    shifts = torch.randint(-most, most + 1, (number, 1), device=rng.device, generator=rng)
     last = length - 1
-    there_and_back = (torch.arange(length, device=chance.device) + shifts) % max(2 * last, 1)
+    there_and_back = (torch.arange(length, device=rng.device) + shifts) % max(2 * last, 1)
     return last - (last - there_and_back).abs()

@@ -1,4 +1,4 @@
-"""Penalty: what a kind of penalty asks of a discriminator."""
+"""Penalty: what a kind of penalty adds to a discriminator's step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,19 @@ from typing import Any
 
 from torch import Tensor
 
-from models.penalties.judgement import Judgement
+from models.penalties.context import PenaltyContext
 
 
 @dataclass(frozen=True)
 class Penalty:
-    term: Callable[[Any, Judgement], Tensor] | None
-    """(its spec, the judgement) -> what is added to the loss, a scalar with the weight in it. None: nothing."""
+    term: Callable[[Any, PenaltyContext], Tensor] | None
+    """(its spec, the context) -> a scalar that is added to the loss, its weight included. None: nothing is added."""
+    passes: float
+    """The cost of the term for one real image and one fake, in forward passes of the discriminator.
+
+    A backward pass costs two, or one where only the images learn.
+    """
     needs_gradients: bool = False
-    """Whether the judgement's images must require grad."""
+    """Whether the context's images must require grad."""
     project: Callable[[Any, Sequence[Tensor]], None] | None = None
-    """(its spec, the discriminator's parameters): changes them in place, after each discriminator step."""
+    """(its spec, the discriminator's parameters): changes them in place after each discriminator step."""

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from models.data import catalog
 from models.presets.registry import DEFAULT, REGISTRY
-from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, rules, stored
+from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, figures, rules, stored
 
 DEFAULT_DATASET = "fashion-mnist"
 DERIVED = {"facts", "digest", "resolution"}
@@ -158,7 +158,7 @@ def _common(facts: DatasetFacts) -> dict[str, Any]:
         "checkpoint": {"every_images": 100_000, "keep_latest": 2, "keep_best": 1},
         "evaluation": {
             "every_images": 500_000,
-            "metrics": [*(["fid", "precision_recall"] if facts.features else []), *(["modes"] if facts.modes else [])],
+            "metrics": [name for name, metric in figures.REGISTRY.items() if metric.suits(facts)],
             "samples": 5_000,
         },
         "metrics": {"every_images": 8_192},

@@ -1,4 +1,4 @@
-"""All chance in a run is a function of its seed, the purpose and the images seen, so a run can stop anywhere."""
+"""Random sources. Each is a function of the run's seed, its purpose and the images seen, so a run can stop anywhere."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ Purpose = Literal[
 
 
 def derive(seed: int, *, purpose: Purpose, at: int, salt: int = 0) -> int:
-    """A 63-bit seed. `at` is the place: images seen, an epoch, an index. Another salt gives other chance."""
+    """Return a 63-bit seed. `at` is the place: images seen, an epoch, an index. Another salt gives other numbers."""
     text = f"{seed}/{purpose}/{at}/{salt}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
 @dataclass(frozen=True)
-class Chance:
-    """A random source on a device, set anew for every use."""
+class RandomSource:
+    """A random generator on a device, seeded anew for every use."""
 
     seed: int
     generator: torch.Generator
 
     @classmethod
-    def on(cls, device: torch.device, *, seed: int) -> "Chance":
+    def on(cls, device: torch.device, *, seed: int) -> "RandomSource":
         return cls(seed, torch.Generator(device))
 
     def at(self, purpose: Purpose, place: int, *, salt: int = 0) -> torch.Generator:

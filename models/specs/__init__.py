@@ -3,6 +3,7 @@
 `models.presets.resolve` makes one from the part that a client sent.
 """
 
+from models.specs import methods
 from models.specs.architectures import (
     Architecture,
     DcganArchitecture,
@@ -88,4 +89,5 @@ __all__ = [
     "UploadedDataset",
     "VaeArchitecture",
     "WeightClip",
+    "methods",
 ]

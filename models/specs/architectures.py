@@ -1,10 +1,28 @@
-"""Which networks play. Each kind is a generator and a discriminator made for each other."""
+"""Which networks are trained. Each kind is a set of networks made for each other."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from models.specs.fields import Channels, Latents, Spec, Width
+
+
+def halvings(resolution: int) -> int | None:
+    """Return how often convolutions halve a resolution on its way to 3..7 pixels; None where it never gets there."""
+    number = 0
+    while resolution > 7:
+        if resolution % 2:
+            return None
+        resolution, number = resolution // 2, number + 1
+    return number if resolution >= 3 and number >= 1 else None
+
+
+class Convolutional(Spec):
+    """The base of architectures whose feature maps halve with each level."""
+
+    def fits(self, resolution: int) -> bool:
+        """Return whether images of this many pixels a side can be drawn."""
+        return halvings(resolution) is not None
 
 
 class MlpArchitecture(Spec):
@@ -20,8 +38,12 @@ class MlpArchitecture(Spec):
     """Each channel is drawn, and looked at, by the same layers, all but the generator's first and the discriminator's
     last hidden one, where the channels are one. For channels that show things of one kind, such as stacked images."""
 
+    def fits(self, resolution: int) -> bool:
+        del resolution
+        return True
 
-class DcganArchitecture(Spec):
+
+class DcganArchitecture(Convolutional):
     """Strided convolutions (Radford et al. 2016), for any size that halves down to 3..7 pixels."""
 
     kind: Literal["dcgan"] = "dcgan"
@@ -32,7 +54,7 @@ class DcganArchitecture(Spec):
     discriminator_norm: Literal["none", "batch", "spectral"] = "none"
 
 
-class ResnetArchitecture(Spec):
+class ResnetArchitecture(Convolutional):
     """Residual blocks as in SNGAN (Miyato et al. 2018), for any size that halves down to 3..7 pixels."""
 
     kind: Literal["resnet"] = "resnet"
@@ -43,7 +65,7 @@ class ResnetArchitecture(Spec):
     discriminator_norm: Literal["none", "spectral"] = "spectral"
 
 
-class R3ganArchitecture(Spec):
+class R3ganArchitecture(Convolutional):
     """ResNeXt blocks without normalisation, bilinear resampling, fix-up initialisation (Huang et al. 2024, R3GAN)."""
 
     kind: Literal["r3gan"] = "r3gan"
@@ -71,18 +93,11 @@ class VaeArchitecture(Spec):
     def latent_dim(self) -> int:
         return self.backbone.latent_dim
 
+    def fits(self, resolution: int) -> bool:
+        return self.backbone.fits(resolution)
+
 
 Architecture = Annotated[
     MlpArchitecture | DcganArchitecture | ResnetArchitecture | R3ganArchitecture | VaeArchitecture,
     Field(discriminator="kind"),
 ]
-
-
-def halvings(resolution: int) -> int | None:
-    """How often convolutions halve a resolution on its way to 3..7 pixels; None where it never gets there."""
-    number = 0
-    while resolution > 7:
-        if resolution % 2:
-            return None
-        resolution, number = resolution // 2, number + 1
-    return number if resolution >= 3 and number >= 1 else None

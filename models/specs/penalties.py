@@ -1,13 +1,18 @@
 """What keeps the discriminator smooth."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from models.specs.fields import Beta, Rate, Spec, Steps, Weight
 
 
-class _ZeroCentredPenalty(Spec):
+class _Penalty(Spec):
+    needs_pixels: ClassVar[bool] = False
+    """Whether it moves or changes pixels, which points of the plane do not have."""
+
+
+class _ZeroCentredPenalty(_Penalty):
     weight: Weight = 1.0
     """Gamma: the penalty is gamma/2 times the mean squared gradient norm."""
     every_steps: Steps = 1
@@ -26,7 +31,7 @@ class R2Penalty(_ZeroCentredPenalty):
     kind: Literal["r2"] = "r2"
 
 
-class GradientPenalty(Spec):
+class GradientPenalty(_Penalty):
     """The gradient's norm is drawn to 1 between real and generated images (Gulrajani et al. 2017, WGAN-GP)."""
 
     kind: Literal["gradient_penalty"] = "gradient_penalty"
@@ -35,7 +40,7 @@ class GradientPenalty(Spec):
     every_steps: Steps = 1
 
 
-class DraganPenalty(Spec):
+class DraganPenalty(_Penalty):
     """The gradient's norm is drawn to 1 around the real images (Kodali et al. 2017, DRAGAN)."""
 
     kind: Literal["dragan"] = "dragan"
@@ -46,7 +51,7 @@ class DraganPenalty(Spec):
     every_steps: Steps = 1
 
 
-class WeightClip(Spec):
+class WeightClip(_Penalty):
     """The discriminator's weights are cut to [-limit, limit] after each of its steps (Arjovsky et al. 2017, WGAN)."""
 
     kind: Literal["weight_clip"] = "weight_clip"
@@ -57,7 +62,7 @@ class WeightClip(Spec):
         return 1
 
 
-class LecamPenalty(Spec):
+class LecamPenalty(_Penalty):
     """Logits are held near the other side's moving average (Tseng et al. 2021, LeCam)."""
 
     kind: Literal["lecam"] = "lecam"
@@ -67,8 +72,10 @@ class LecamPenalty(Spec):
     every_steps: Steps = 1
 
 
-class ConsistencyPenalty(Spec):
+class ConsistencyPenalty(_Penalty):
     """Logits must not change under small shifts and flips, of real and generated images (Zhao et al. 2021, bCR)."""
+
+    needs_pixels: ClassVar[bool] = True
 
     kind: Literal["consistency"] = "consistency"
     weight: Weight = 10.0

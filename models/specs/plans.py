@@ -1,12 +1,11 @@
 """How long a run goes on, and what it leaves behind on its way."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from models.specs.fields import Images, Spec
-
-Metric = Literal["fid", "precision_recall", "modes"]
+from models.specs.figures import REGISTRY, Metric
 
 
 class Budget(Spec):
@@ -40,7 +39,7 @@ class CheckpointPlan(Spec):
 
 class EvaluationPlan(Spec):
     every_images: Images
-    metrics: tuple[Metric, ...] = Field(max_length=3)
+    metrics: tuple[Metric, ...] = Field(max_length=len(REGISTRY))
     samples: int = Field(ge=1000, le=50_000)
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from models.specs import architectures
+from models.specs import architectures, figures, methods
 
 if TYPE_CHECKING:
     from models.specs.training import TrainingSpec
@@ -49,9 +49,7 @@ def accumulation_divides_the_batch(spec: TrainingSpec) -> str | None:
 
 def architecture_fits_the_resolution(spec: TrainingSpec) -> str | None:
     architecture = _body(spec)
-    if isinstance(architecture, architectures.MlpArchitecture):
-        return None
-    if architectures.halvings(spec.dataset.facts.resolution) is not None:
+    if architecture.fits(spec.dataset.facts.resolution):
         return None
     return (
         f"architecture {architecture.kind} needs a resolution that halves down to 3..7 pixels at least once, not "
@@ -95,15 +93,11 @@ def penalties_once(spec: TrainingSpec) -> str | None:
 
 def metrics_have_what_they_need(spec: TrainingSpec) -> str | None:
     facts = spec.dataset.facts
-    without = [
-        metric
-        for metric in spec.evaluation.metrics
-        if (facts.features if metric in {"fid", "precision_recall"} else facts.modes) is None
-    ]
-    if not without:
+    unsuited = [name for name in spec.evaluation.metrics if not figures.REGISTRY[name].suits(facts)]
+    if not unsuited:
         return None
-    lacks = "no known modes" if without == ["modes"] else "no feature extractor"
-    return f"{spec.dataset.name} has {lacks} for {', '.join(without)}: leave it out of evaluation.metrics"
+    lacks = figures.REGISTRY[unsuited[0]].lacks
+    return f"{spec.dataset.name} has {lacks} for {', '.join(unsuited)}: leave it out of evaluation.metrics"
 
 
 def labels_need_classes(spec: TrainingSpec) -> str | None:
@@ -112,38 +106,8 @@ def labels_need_classes(spec: TrainingSpec) -> str | None:
     return None
 
 
-def vae_and_elbo_go_together(spec: TrainingSpec) -> str | None:
-    is_vae, is_elbo = spec.architecture.kind == "vae", spec.loss.kind == "elbo"
-    if is_elbo and not is_vae:
-        return "loss elbo trains an autoencoder: set architecture.kind to vae or choose another loss"
-    if is_vae and not is_elbo:
-        return f"architecture vae is not trained by a game: set loss.kind to elbo, not {spec.loss.kind}"
-    return None
-
-
-def vae_plays_no_game(spec: TrainingSpec) -> str | None:
-    if spec.architecture.kind != "vae":
-        return None
-    if spec.penalties:
-        return f"architecture vae has no discriminator for penalty {spec.penalties[0].kind}: set penalties to []"
-    if spec.discriminator_steps > 1:
-        return "architecture vae has no discriminator: set discriminator_steps to 1"
-    if spec.augment.kind not in {"none", "flip"}:
-        return f"architecture vae would learn to draw what augment {spec.augment.kind} does: set it to none or flip"
-    return None
-
-
-def extra_adam_on_both_sides(spec: TrainingSpec) -> str | None:
-    sides = {spec.generator_optimizer.kind, spec.discriminator_optimizer.kind}
-    if "extra_adam" not in sides:
-        return None
-    if len(sides) > 1:
-        return (
-            "extra_adam looks ahead with both players: set both generator_optimizer and discriminator_optimizer to it"
-        )
-    if spec.discriminator_steps > 1 or spec.architecture.kind == "vae":
-        return "extra_adam moves two players in turns of one step: set discriminator_steps to 1, and use no vae"
-    return None
+def method_has_what_it_needs(spec: TrainingSpec) -> str | None:
+    return methods.first_problem(spec)
 
 
 def graphs_are_of_compiled_networks(spec: TrainingSpec) -> str | None:
@@ -157,8 +121,10 @@ def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
         return None
     if spec.augment.kind != "none":
         return f"{spec.dataset.name} holds points, not images, for augment {spec.augment.kind}: set it to none"
-    if any(penalty.kind == "consistency" for penalty in spec.penalties):
-        return f"{spec.dataset.name} holds points, not images, that penalty consistency could shift: leave it out"
+    for penalty in spec.penalties:
+        if penalty.needs_pixels:
+            name = spec.dataset.name
+            return f"{name} holds points, not images, that penalty {penalty.kind} could shift: leave it out"
     return None
 
 
@@ -185,9 +151,7 @@ REGISTRY: tuple[Rule, ...] = (
     penalties_once,
     metrics_have_what_they_need,
     labels_need_classes,
-    vae_and_elbo_go_together,
-    vae_plays_no_game,
-    extra_adam_on_both_sides,
+    method_has_what_it_needs,
     graphs_are_of_compiled_networks,
     changes_of_images_need_images,
 )

@@ -1,4 +1,4 @@
-"""Estimates: what a run will cost, worked out from its spec without training a step."""
+"""Estimates of what a run will cost, from its spec alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,25 +8,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 
-from models import architectures, losses, specs
+from models import architectures, specs
+from models.training import methods
 
 # Beside the parameters themselves: the gradient and Adam's two moments.
 TENSORS_PER_TRAINED_PARAMETER = 4
 BYTES_PER_NUMBER = 4
 # The copy that the guard can go back to holds the parameters, the moments and the average, but no gradients.
 TENSORS_PER_KEPT_PARAMETER = 3
-# What a penalty costs for a real image and a fake, in forward passes of the discriminator. A backward pass is two, or
-# one where only the images learn; a slope (1) is differentiated once more (4), the consistency's images are judged and
-# learnt from.
-PENALTY_PASSES = {
-    "r1": 5,
-    "r2": 5,
-    "gradient_penalty": 6,
-    "dragan": 6,
-    "weight_clip": 0,
-    "lecam": 0,
-    "consistency": 6,
-}
 
 
 @dataclass(frozen=True)
@@ -46,49 +35,32 @@ def estimate(spec: specs.TrainingSpec) -> Estimate:
 
     Nothing is allocated, however large the networks: they are built on the meta device.
     """
+    method = methods.REGISTRY[specs.methods.name(spec)]
+    players = method.players(spec)
     with torch.device("meta"):
         networks = architectures.build(spec)
         latents = torch.empty(2, spec.architecture.latent_dim)
         images_NCHW = torch.empty(2, *architectures.image_CHW(spec))
         labels = torch.zeros(2, dtype=torch.int64) if spec.labels else None
-        generator = _forward(networks.generator, latents, labels)
-        discriminator = _forward(networks.discriminator, images_NCHW, labels)
-    generator_parameters = _count(networks.generator)
-    discriminator_parameters = _count(networks.discriminator)
-    averaged = generator_parameters if spec.ema.half_life_images else 0
-    trained = generator_parameters + discriminator_parameters
-    # Real images and fakes; an encoder only sees the real ones.
-    judged = 1 if spec.loss.kind == "elbo" else 2
+        forwards = {
+            role: _forward(network, latents if players[role].side == "g" else images_NCHW, labels)
+            for role, network in networks.items()
+        }
+    parameters = {role: _count(network) for role, network in networks.items()}
+    averaged = [role for role, player in players.items() if player.averaged and spec.ema.half_life_images]
+    activations = sum(method.kept_passes[role] * forward.activations for role, forward in forwards.items())
     numbers = (
-        (TENSORS_PER_TRAINED_PARAMETER + TENSORS_PER_KEPT_PARAMETER) * trained
-        + 2 * averaged
-        + spec.batch_size // spec.accumulation_steps * (generator.activations + judged * discriminator.activations)
+        (TENSORS_PER_TRAINED_PARAMETER + TENSORS_PER_KEPT_PARAMETER) * sum(parameters.values())
+        + 2 * sum(parameters[role] for role in averaged)
+        + spec.batch_size // spec.accumulation_steps * activations
     )
     facts = spec.dataset.facts
     return Estimate(
-        generator_parameters=generator_parameters,
-        discriminator_parameters=discriminator_parameters,
-        flops_per_image=_flops_per_image(spec, generator.flops, discriminator.flops),
+        generator_parameters=sum(number for role, number in parameters.items() if players[role].side == "g"),
+        discriminator_parameters=sum(number for role, number in parameters.items() if players[role].side == "d"),
+        flops_per_image=round(method.flops_per_image(spec, {role: one.flops for role, one in forwards.items()})),
         memory_bytes=BYTES_PER_NUMBER * numbers + facts.images * facts.channels * facts.resolution**2,
     )
-
-
-def _flops_per_image(spec: specs.TrainingSpec, generator: float, discriminator: float) -> int:
-    """From the cost of one image's forward pass: a backward pass costs two, or one where no weight is learning."""
-    if spec.loss.kind == "elbo":
-        # Both learn from each image; then the generator draws the images that are shown.
-        return round(3 * (discriminator + generator) + generator)
-    turns = spec.discriminator_steps
-    discriminator_learns = 2 * 3 * discriminator
-    penalties = sum(PENALTY_PASSES[penalty.kind] * discriminator / penalty.every_steps for penalty in spec.penalties)
-    generator_learns = 2 * generator + 2 * discriminator
-    if losses.REGISTRY[spec.loss.kind].generator_compares:
-        generator_learns += discriminator
-    if spec.accumulation_steps > 1:
-        # Fakes are drawn anew for the generator: the discriminator's were drawn without a graph.
-        generator_learns += generator
-    looks = 2 if spec.generator_optimizer.kind == "extra_adam" else 1
-    return round(looks * (generator + discriminator_learns + penalties + generator_learns / turns))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from models import specs
 from models.checkpoints.progress import Progress
 from models.runtime import finite
-from models.training.state import Game
+from models.training.state import TrainingState
 
 LEARNING_RATE_CUT = 0.5
 
@@ -29,18 +29,18 @@ class Failure:
     message: str
 
 
-def detect(game: Game, *, thorough: bool) -> Failure | None:
-    """What is wrong with a game between two steps. Waits for the device.
+def detect(state: TrainingState, *, thorough: bool) -> Failure | None:
+    """What is wrong with a state between two steps. Waits for the device.
 
     The running sums tell of every loss and gradient since the tick before, the weights of themselves; `thorough` looks
     at the optimizers and averages too, as nothing that is not finite may be saved. A group of processes goes by
     what the first one finds.
     """
-    suspects = {"a loss or gradient": game.meter.sums.values(), "a weight": game.parameters()}
+    suspects = {"a loss or gradient": state.meter.sums.values(), "a weight": state.all_parameters()}
     if thorough:
-        suspects["the state"] = game.tensors()
+        suspects["the state"] = state.tensors()
     for suspect, tensors in suspects.items():
-        if not game.group.agree(finite.all_finite(tensors)):
+        if not state.group.agree(finite.all_finite(tensors)):
             return Failure("non_finite", f"{suspect} became NaN or infinite")
     return None
 

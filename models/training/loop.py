@@ -15,13 +15,12 @@ from models.checkpoints.progress import Progress
 from models.checkpoints.snapshot import Snapshot
 from models.data import ImageData
 from models.runtime import denormals, parallel, precision
-from models.training import cadence, guard, lr_schedules
+from models.training import cadence, guard, lr_schedules, methods
 from models.training.cadence import Ending
 from models.training.guard import Diverged
-from models.training.inputs import Dealer
-from models.training.methods import compiled, rounds
-from models.training.objective import Rules
-from models.training.state import Game
+from models.training.inputs import InputPipeline
+from models.training.methods import Method
+from models.training.state import TrainingState
 
 __all__ = [
     "CheckpointDue",
@@ -125,21 +124,27 @@ def train(
     be shared.
     """
     precision.set_float32(spec.precision, device=device)
-    game = Game(spec, device=device, group=group)
-    progress = game.start(None if resume is None else resume.snapshot)
+    state, method = methods.prepare(spec, device=device, group=group)
+    progress = Progress()
+    if resume is not None:
+        state.restore(resume.snapshot)
+        progress = resume.snapshot.progress
     clock = _Clock(progress.training_seconds, group=group)
     if (spent := cadence.spent(spec.budget, progress.images_seen, clock.seconds())) is not None:
         yield Finished(progress.images_seen, spent)
         return
 
-    with denormals.flushed(), closing(Dealer(spec, dataset, device=device)) as dealer:
-        good = (resume and resume.snapshot.good) or game.snapshot(progress)
-        yield from _play(game, dealer, progress=progress, good=good, clock=clock, dataset=dataset, stop=stop)
+    with denormals.flushed(), closing(InputPipeline(spec, dataset, device=device)) as pipeline:
+        good = (resume and resume.snapshot.good) or state.snapshot(progress)
+        yield from _steps(
+            state, method, pipeline, progress=progress, good=good, clock=clock, dataset=dataset, stop=stop
+        )
 
 
-def _play(
-    game: Game,
-    dealer: Dealer,
+def _steps(
+    state: TrainingState,
+    method: Method,
+    pipeline: InputPipeline,
     *,
     progress: Progress,
     good: Snapshot,
@@ -147,74 +152,61 @@ def _play(
     dataset: ImageData,
     stop: Callable[[], bool],
 ) -> Iterator[Event]:
-    spec, group = game.spec, game.group
-    rules = Rules.of(spec, device=game.device)
-    play, has_compiled = _method(game)
+    spec, group = state.spec, state.group
     compiles = spec.compile
     seen = progress.images_seen
     clock.start_lap(seen)
     while True:
-        # Deal
+        # Batch
         before = seen
-        deals = [deal.part(group.rank, of=group.size) for deal in dealer.round(before, salt=progress.salt)]
-        seen = before + len(deals) * spec.batch_size
-        # Learn
+        inputs = [each.part(group.rank, of=group.size) for each in pipeline.step(before, salt=progress.salt)]
+        seen = before + len(inputs) * spec.batch_size
+        # Discriminator, generator
         began = clock.seconds()
-        fraction = lr_schedules.fraction(spec.budget, images_seen=before, seconds=began)
-        game.begin_round(images_seen=before, fraction=fraction, left=progress.guard_factor)
-        shown = play(game, rules, deals)
-        # Average
-        game.update_average(images_seen=seen, step_images=seen - before)
+        fraction = lr_schedules.budget_fraction(spec.budget, images_seen=before, seconds=began)
+        state.begin_step(images_seen=before, budget_fraction=fraction, guard_factor=progress.guard_factor)
+        shown = method.step(state, inputs)
+        # Moving average
+        state.end_step(images_seen=seen, step_images=seen - before)
         seconds = clock.seconds()
-        if compiles and has_compiled():
+        if compiles and method.has_compiled():
             compiles = False
             yield Compiled(seen, seconds - began)
             clock.start_lap(seen)
 
-        # Tick, and what else is due here
+        # Tick, evaluation, guard, checkpoint
         spent = cadence.spent(spec.budget, seen, seconds)
         stopped = spent is None and group.agree(stop())
         due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
         if not due and not stopped:
             continue
         progress = progress.model_copy(update={"images_seen": seen, "training_seconds": seconds})
-        if due and (failure := guard.detect(game, thorough="checkpoint" in due)) is not None:
+        if due and (failure := guard.detect(state, thorough="checkpoint" in due)) is not None:
             failed, progress = progress, guard.repair(spec.guard, failure, failed=progress, good=good.progress)
-            game.restore(good)
+            state.restore(good)
             yield _repaired(failure, failed=failed, progress=progress)
             seen = progress.images_seen
             clock.start_lap(seen)
             continue
         if "tick" in due:
-            game.meter.add({"diversity": rounds.diversity(shown, group=group)})
-            values = game.meter.means() | {"images_per_second": clock.images_per_second(seen)} | game.learning_rates()
-            game.meter.reset()
+            state.meter.add({"diversity": shown.diversity(group=group)})
+            values = state.meter.means() | {"images_per_second": clock.images_per_second(seen)} | state.learning_rates()
+            state.meter.reset()
             yield Tick(seen, values)
         if "evaluation" in due:
-            yield Evaluated(seen, group.once(partial(evaluators.evaluate, game.sampled(), spec=spec, dataset=dataset)))
+            yield Evaluated(seen, group.once(partial(evaluators.evaluate, state.sampled(), spec=spec, dataset=dataset)))
         progress = progress.model_copy(update={"training_seconds": clock.seconds()})
         if "checkpoint" in due:
             progress = guard.kept(progress)
-            good = game.snapshot(progress)
+            good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
-        elif stopped and guard.detect(game, thorough=True) is None:
-            # What is found off the plan is left to be found on it again, by a run that goes on from an earlier state.
-            yield CheckpointDue(seen, replace(game.snapshot(progress), good=good))
+        elif stopped and guard.detect(state, thorough=True) is None:
+            # A failure between planned checkpoints is left for the run that resumes from an earlier one to find.
+            yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
         if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
             return
         clock.start_lap(seen)
-
-
-def _method(game: Game) -> tuple[rounds.Round, Callable[[], bool]]:
-    """How the game's networks learn, and whether what is to be compiled for that has been, once a round is played."""
-    spec = game.spec
-    if compiled.whole(spec, device=game.device, processes=game.group.size):
-        whole = compiled.Rounds()
-        return whole, whole.have_compiled
-    if spec.compile:
-        game.compile_networks()
-    return rounds.method(spec), lambda: True
 
 
 def _repaired(failure: guard.Failure, *, failed: Progress, progress: Progress) -> Repaired:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: by what a learning rate is multiplied at a place of the run."""
+"""Learning-rate schedules: the factor of a learning rate at a place of the run."""
 
 import math
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from typing import Any
 from models import specs
 
 
-def factor(schedule: specs.Schedule, *, fraction: float, images_seen: int) -> float:
-    """In [0, 1]: the schedule's fall, times the linear warm-up (Goyal et al. 2017, section 2.2).
+def factor(schedule: specs.Schedule, *, budget_fraction: float, images_seen: int) -> float:
+    """Return a number in [0, 1]: the schedule's fall, times the linear warm-up (Goyal et al. 2017, section 2.2).
 
-    `fraction` of the budget, in [0, 1], is spent. `images_seen` includes those of the step that the rate is for, so
-    that a warm-up does not begin with a step of nothing.
+    `budget_fraction` is the share of the budget that is spent, in [0, 1]. `images_seen` includes those of the step that
+    the rate is for, so that a warm-up does not start with a step of length 0.
     """
     warmth = min(1.0, images_seen / schedule.warmup_images) if schedule.warmup_images else 1.0
-    return warmth * REGISTRY[schedule.kind](schedule, fraction)
+    return warmth * REGISTRY[schedule.kind](schedule, budget_fraction)
 
 
-def fraction(budget: specs.Budget, *, images_seen: int, seconds: float) -> float:
-    """How much of the budget is spent, in [0, 1]: of its part that is nearest to its end, as that ends the run."""
+def budget_fraction(budget: specs.Budget, *, images_seen: int, seconds: float) -> float:
+    """Return the share of the budget that is spent, in [0, 1]: of images or seconds, whichever ends the run first."""
     images_share = images_seen / budget.images if budget.images is not None else 0.0
     seconds_share = seconds / budget.seconds if budget.seconds is not None else 0.0
     return min(1.0, max(0.0, images_share, seconds_share))

@@ -1,163 +1,175 @@
-"""The game: the two networks of a run, the generator's average and the optimizers, as one state that can be kept."""
+"""TrainingState: everything that a step changes, as one state that can be kept and restored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from models import architectures, optimizers, specs
 from models.checkpoints.progress import Progress
-from models.checkpoints.snapshot import Snapshot
+from models.checkpoints.snapshot import SAMPLED, Snapshot
 from models.runtime import parallel, placement
 from models.training import ema, lr_schedules
 from models.training.meter import Meter
 
 
-class Game:
-    """The players of a run on their device. Networks are in training mode but for the average, which is in evaluation
-    mode and is the generator itself where the spec asks for no averaging.
+@dataclass(frozen=True)
+class Player:
+    """A network's part in a method."""
 
-    The processes of a `group` have a game each, all the same after every round. What is found over a batch, such as the
-    statistics of batch norm, each finds over its share, as with the parts of a batch. Raises ValueError if a batch
-    cannot be shared.
+    optimizer: specs.Optimizer
+    side: Literal["g", "d"]
+    """Its letter in the names of metrics, such as lr_g and grad_norm_d."""
+    averaged: bool = False
+    """Whether the spec's moving average is one of this network."""
+
+
+class TrainingState:
+    """The networks of a run by role, their moving averages and optimizers, and the statistics, on one device.
+
+    Networks are in training mode, averages in evaluation mode.
+
+    The processes of a `group` have a state each, all the same after every step. A statistic of a batch, such as batch
+    norm's, is each process's own over its share, as with the parts of a batch. Raises ValueError if a batch cannot be
+    shared.
     """
 
     def __init__(
-        self, spec: specs.TrainingSpec, *, device: torch.device, group: parallel.Group = parallel.SOLO
+        self,
+        spec: specs.TrainingSpec,
+        players: Mapping[str, Player],
+        *,
+        device: torch.device,
+        group: parallel.Group = parallel.SOLO,
     ) -> None:
         parallel.check(spec, processes=group.size)
-        networks, twins = architectures.build(spec), architectures.build(spec)
         self.spec = spec
-        self.opponent = "encoder" if spec.architecture.kind == "vae" else "discriminator"
-        self.generator = placement.place(networks.generator, device=device)
-        self.discriminator = placement.place(networks.discriminator, device=device)
-        self.average = None
-        if spec.ema.half_life_images > 0:
-            self.average = placement.place(twins.generator, device=device).eval().requires_grad_(False)
-        self.generator_parameters = list(self.generator.parameters())
-        self.discriminator_parameters = list(self.discriminator.parameters())
-        self.generator_optimizer = optimizers.build(spec.generator_optimizer, parameters=self.generator_parameters)
-        self.discriminator_optimizer = optimizers.build(
-            spec.discriminator_optimizer, parameters=self.discriminator_parameters
-        )
-        self.judges_images_alone = not any(isinstance(part, _BatchNorm) for part in self.discriminator.modules())
-        self.meter = Meter()
-        self.memory: dict[str, Tensor] = {}
-        """What penalties and augmentations remember between steps, as small tensors on the device."""
+        self.players = players
         self.device = device
         self.group = group
-        self._statistics = [*_statistics(self.generator), *_statistics(self.discriminator)]
-        self.fast_generator: Callable[..., Tensor] = self.generator
-        self.fast_discriminator: Callable[..., Tensor] = self.discriminator
-        """The same networks, or these compiled; compiled ones cannot be differentiated twice."""
+        self.networks = {
+            role: placement.place(network, device=device) for role, network in architectures.build(spec).items()
+        }
+        assert self.networks.keys() == players.keys(), "the method trains the architecture's networks"
+        self.averages = dict(self._new_averages())
+        self.parameters = {role: list(network.parameters()) for role, network in self.networks.items()}
+        self.optimizers = {
+            role: optimizers.build(player.optimizer, parameters=self.parameters[role])
+            for role, player in players.items()
+        }
+        self.mixes_images = {role: architectures.mixes_images(network) for role, network in self.networks.items()}
+        """Whether what a network says of an image depends on the other images of its batch."""
+        self.meter = Meter()
+        self.statistics: dict[str, Tensor] = {}
+        """What penalties and augmentations remember between steps: small tensors on the device."""
+        self.fast: dict[str, Callable[..., Tensor]] = dict(self.networks)
+        """The same networks, or these compiled; a compiled network cannot be differentiated twice."""
+        self._batch_statistics = [tensor for network in self.networks.values() for tensor in _statistics(network)]
 
     def compile_networks(self) -> None:
-        """They are compiled when they are first called."""
+        """Have each network compiled when it is first called."""
         mode = "reduce-overhead" if self._replays_graphs else None
-        self.fast_generator = torch.compile(self.generator, mode=mode)
-        self.fast_discriminator = torch.compile(self.discriminator, mode=mode)
+        self.fast = {role: torch.compile(network, mode=mode) for role, network in self.networks.items()}
 
-    @property
-    def _replays_graphs(self) -> bool:
-        """Whether what the compiled networks put out is overwritten by the next round."""
-        return self.spec.cuda_graphs and self.device.type == "cuda"
+    def begin_step(self, *, images_seen: int, budget_fraction: float, guard_factor: float) -> None:
+        """Set the learning rates: the spec's, times their schedules, times what the guard has left of them.
 
-    def start(self, snapshot: Snapshot | None) -> Progress:
-        """Restore a snapshot, if there is one, and return its progress; else the beginning's."""
-        if snapshot is None:
-            return Progress()
-        self.restore(snapshot)
-        return snapshot.progress
-
-    def begin_round(self, *, images_seen: int, fraction: float, left: float) -> None:
-        """Sets both learning rates to what the spec and its schedules make of them, times what the guard has left.
-
-        So many images were seen before the round, and `fraction` of the budget was spent.
+        `images_seen` and `budget_fraction`, the share of the budget that is spent, are those before the step.
         """
         if self._replays_graphs:
+            # The compiled networks' outputs are overwritten from here on.
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # PyTorch gives this function no types
         seen = images_seen + self.spec.batch_size
-        for optimizer, wish in (
-            (self.generator_optimizer, self.spec.generator_optimizer),
-            (self.discriminator_optimizer, self.spec.discriminator_optimizer),
-        ):
-            factor = lr_schedules.factor(wish.schedule, fraction=fraction, images_seen=seen)
-            optimizer.lr = wish.lr * factor * left
+        for role, player in self.players.items():
+            factor = lr_schedules.factor(player.optimizer.schedule, budget_fraction=budget_fraction, images_seen=seen)
+            self.optimizers[role].lr = player.optimizer.lr * factor * guard_factor
+
+    def step(self, role: str, gradients: Sequence[Tensor]) -> None:
+        """Update a network by its parameters' gradients."""
+        player = self.players[role]
+        max_norm = player.optimizer.max_gradient_norm
+        norm = optimizers.step(self.optimizers[role], gradients, max_norm=max_norm)
+        self.meter.add({f"grad_norm_{player.side}": norm})
+
+    def end_step(self, *, images_seen: int, step_images: int) -> None:
+        """Average what the processes have measured, then move the networks' averages.
+
+        In this order, since averages follow batch statistics too, and a run's bits must not depend on where it was
+        stopped.
+        """
+        self._average_over_processes()
+        for role, average in self.averages.items():
+            keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
+            ema.update(average, self.networks[role], keep=keep)
 
     def learning_rates(self) -> dict[str, float]:
-        """Under their metrics' names."""
-        return {
-            "lr_g": self.generator_optimizer.lr,
-            "lr_d": self.discriminator_optimizer.lr,
-        }
+        """Return them under their metrics' names."""
+        return {f"lr_{player.side}": self.optimizers[role].lr for role, player in self.players.items()}
 
     def sampled(self) -> nn.Module:
-        """The generator that samples are drawn from."""
-        return self.generator if self.average is None else self.average
+        """Return the generator that samples are drawn from."""
+        return self.averages.get(SAMPLED, self.networks[SAMPLED])
 
-    def parameters(self) -> list[Tensor]:
-        return [*self.generator_parameters, *self.discriminator_parameters]
+    def all_parameters(self) -> list[Tensor]:
+        return [parameter for parameters in self.parameters.values() for parameter in parameters]
 
     def tensors(self) -> list[Tensor]:
-        """Every tensor of the state, live."""
-        averages = [] if self.average is None else self.average.state_dict().values()
+        """Return every tensor of the state, live."""
+        modules = [*self.networks.values(), *self.averages.values()]
         return [
-            *self.generator.state_dict().values(),
-            *self.discriminator.state_dict().values(),
-            *averages,
-            *optimizers.state(self.generator_optimizer).values(),
-            *optimizers.state(self.discriminator_optimizer).values(),
+            *(tensor for module in modules for tensor in module.state_dict().values()),
+            *(tensor for optimizer in self.optimizers.values() for tensor in optimizers.state(optimizer).values()),
             *self.meter.sums.values(),
-            *self.memory.values(),
+            *self.statistics.values(),
         ]
-
-    def update_average(self, *, images_seen: int, step_images: int) -> None:
-        """Ends a round. First the processes pool what they found: the average follows batch statistics too, and a run's
-        bits must not depend on where it was stopped.
-        """
-        self._pool()
-        if self.average is not None:
-            keep = ema.keep_share(self.spec.ema, images_seen=images_seen, step_images=step_images)
-            ema.update(self.average, self.generator, keep=keep)
 
     def snapshot(self, progress: Progress) -> Snapshot:
         """Return a copy of everything, which later steps do not touch."""
-        roles = {"generator": self.generator, self.opponent: self.discriminator}
-        sides = {"generator": self.generator_optimizer, self.opponent: self.discriminator_optimizer}
         return Snapshot(
             spec=self.spec,
             progress=progress.model_copy(update={"summed": self.meter.counts}),
-            networks={role: _copies(network.state_dict()) for role, network in roles.items()},
-            averages={} if self.average is None else {"generator": _copies(self.average.state_dict())},
-            optimizers={role: _copies(optimizers.state(optimizer)) for role, optimizer in sides.items()},
+            networks={role: _copies(network.state_dict()) for role, network in self.networks.items()},
+            averages={role: _copies(average.state_dict()) for role, average in self.averages.items()},
+            optimizers={role: _copies(optimizers.state(optimizer)) for role, optimizer in self.optimizers.items()},
             sums=_copies(self.meter.sums),
-            statistics=_copies(self.memory),
+            statistics=_copies(self.statistics),
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Raises ValueError if the snapshot is of networks of another shape."""
+        """Become what a snapshot says. Raises ValueError if its networks have another shape."""
         try:
-            self.generator.load_state_dict(snapshot.networks["generator"])
-            self.discriminator.load_state_dict(snapshot.networks[self.opponent])
-            if self.average is not None:
-                self.average.load_state_dict(snapshot.sampled)
+            for role, network in self.networks.items():
+                network.load_state_dict(snapshot.networks[role])
+            for role, average in self.averages.items():
+                average.load_state_dict(snapshot.averages.get(role, snapshot.networks[role]))
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"the checkpoint does not fit the spec's networks: {error}") from error
-        optimizers.restore(self.generator_optimizer, snapshot.optimizers["generator"])
-        optimizers.restore(self.discriminator_optimizer, snapshot.optimizers[self.opponent])
+        for role, optimizer in self.optimizers.items():
+            optimizers.restore(optimizer, snapshot.optimizers[role])
         self.meter.restore(snapshot.sums, snapshot.progress.summed, device=self.device)
-        self.memory = {name: tensor.to(self.device, copy=True) for name, tensor in snapshot.statistics.items()}
+        self.statistics = {name: tensor.to(self.device, copy=True) for name, tensor in snapshot.statistics.items()}
 
-    def _pool(self) -> None:
-        """Makes what each process has found by itself in a round the mean over all: the meter and batch statistics."""
+    @property
+    def _replays_graphs(self) -> bool:
+        return self.spec.cuda_graphs and self.device.type == "cuda"
+
+    def _new_averages(self) -> Iterator[tuple[str, nn.Module]]:
+        if self.spec.ema.half_life_images > 0:
+            for role, twin in architectures.build(self.spec).items():
+                if self.players[role].averaged:
+                    yield role, placement.place(twin, device=self.device).eval().requires_grad_(False)
+
+    def _average_over_processes(self) -> None:
+        """Make the meter and the batch statistics, which each process has its own of, the mean over all."""
         if self.group.size == 1:
             return
         sums = self.meter.sums
-        means = self.group.mean([*sums.values(), *self._statistics])
+        means = self.group.mean([*sums.values(), *self._batch_statistics])
         self.meter.restore(dict(zip(sums, means, strict=False)), self.meter.counts, device=self.device)
-        if self._statistics:
-            torch._foreach_copy_(self._statistics, means[len(sums) :])
+        if self._batch_statistics:
+            torch._foreach_copy_(self._batch_statistics, means[len(sums) :])
 
 
 def _statistics(network: nn.Module) -> list[Tensor]:

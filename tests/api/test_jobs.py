@@ -13,7 +13,8 @@ def test_an_empty_body_starts_the_default_recipe(client, services):
     assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
     assert job["status"] == "queued"
     assert job["spec"]["preset"] == "robust"
-    assert job["spec"]["dataset"] == {"kind": "builtin", "name": "fashion-mnist", "resolution": 28}
+    dataset = job["spec"]["dataset"]
+    assert (dataset["kind"], dataset["name"], dataset["facts"]["resolution"]) == ("builtin", "fashion-mnist", 28)
     assert job["progress"]["fraction"] == 0
     assert services.queue.depth() == 1
     assert client.get(answer.headers["location"]).json() == job
@@ -47,8 +48,8 @@ def test_a_dry_run_tells_and_stores_nothing(client, services, runner):
     ("body", "pointer", "says"),
     [
         ({"batch_size": 10**9}, "/batch_size", "65536"),
-        ({"dataset": {"resolution": 10**6}}, "/dataset/resolution", "1024"),
-        ({"dataset": {"resolution": 32}}, "/dataset", "28"),
+        ({"dataset": {"resolution": 10**6}}, "/dataset/resolution", "28"),
+        ({"dataset": {"resolution": 32}}, "/dataset/resolution", "28"),
         ({"discriminator_steps": -1}, "/discriminator_steps", "1"),
         ({"architecture": {"generator_widths": [8] * 10_000}}, "/architecture/generator_widths", "16"),
         ({"architecture": {"latent_dim": "many"}}, "/architecture/latent_dim", "integer"),
@@ -57,7 +58,7 @@ def test_a_dry_run_tells_and_stores_nothing(client, services, runner):
         ({"tenant": "x"}, "/tenant", "unknown"),
         ({"status": "succeeded"}, "/status", "unknown"),
         ({"dataset": {"checkpoint_path": "/x"}}, "/dataset/checkpoint_path", "unknown"),
-        ({"dataset": {"name": "cifar"}}, "/dataset/name", "digits"),
+        ({"dataset": {"name": "cifar"}}, "/dataset/name", "fashion-mnist, digits, ring, grid, stacked-fashion"),
         ({"dataset": {"name": "digits"}, "batch_size": 5000}, "", "1797"),
         ({"preset": "best"}, "/preset", "robust"),
         ({"name": "a\u0000b"}, "/name", "U+0000"),

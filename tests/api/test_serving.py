@@ -14,7 +14,9 @@ from api.serving import Cache, TorchSampler
 from models import presets
 from models.checkpoints import checkpoint
 from models.checkpoints.progress import Progress
-from models.training.state import Game
+from models.specs import TrainingSpec
+from models.training import methods
+from models.training.state import TrainingState
 
 SPEC = presets.resolve(
     {
@@ -25,11 +27,15 @@ SPEC = presets.resolve(
 WISH = SampleRequest(count=10, seed=3, truncation=1.0)
 
 
+def start(spec: TrainingSpec) -> TrainingState:
+    return methods.prepare(spec, device=torch.device("cpu"))[0]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "checkpoint"
     made.mkdir()
-    checkpoint.write(made, Game(SPEC, device=torch.device("cpu")).state(Progress(images_seen=64)))
+    checkpoint.write(made, start(SPEC).snapshot(Progress(images_seen=64)))
     return made
 
 
@@ -86,7 +92,7 @@ def test_points_are_drawn_as_a_scatter_of_thousands_and_packed_as_floats(sampler
             },
         }
     )
-    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Progress()))
+    checkpoint.write(tmp_path, start(spec).snapshot(Progress()))
     picture = np.asarray(Image.open(io.BytesIO(sampler.grid_png("ckpt_p", tmp_path, WISH, columns=4))))
     assert picture.shape == (512, 512, 3)
     assert (picture.max(axis=2) > 0).sum() > 10 * 9  # more than ten points' squares
@@ -96,7 +102,7 @@ def test_points_are_drawn_as_a_scatter_of_thousands_and_packed_as_floats(sampler
 
 def test_the_classes_of_a_conditional_model_differ_and_its_default_takes_them_in_turn(sampler, tmp_path):
     spec = SPEC.model_copy(update={"labels": True})
-    checkpoint.write(tmp_path, Game(spec, device=torch.device("cpu")).state(Progress()))
+    checkpoint.write(tmp_path, start(spec).snapshot(Progress()))
 
     def images(label: int | None) -> np.ndarray:
         wish = SampleRequest(count=12, seed=3, truncation=1.0, label=label)

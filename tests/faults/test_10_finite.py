@@ -10,8 +10,8 @@ import torch
 from models import data, presets, training
 from models.checkpoints import checkpoint
 from models.training import objective
-from models.training.methods import rounds
-from models.training.state import Game
+from models.training.methods.alternating import Alternating
+from models.training.state import TrainingState
 from tests.faults.jobs import TINY
 
 pytestmark = [
@@ -33,28 +33,27 @@ def _at(step, spoil, genuine):
 
 
 def _d_loss(patch, step):
-    def spoil(verdict, *_):
-        return replace(verdict, loss=verdict.loss * torch.nan)
+    def spoil(found, *_):
+        return replace(found, loss=found.loss * torch.nan)
 
-    patch.setattr(objective, "look", _at(step, spoil, objective.look))
+    patch.setattr(objective, "discriminator_loss", _at(step, spoil, objective.discriminator_loss))
 
 
 def _g_gradient(patch, step):
-    genuine = rounds.step_generator
-    calls = iter(range(1, 10**9))
+    genuine = Alternating.generator_gradients
 
-    def spoilt(game, gradients):
-        genuine(game, [gradient * torch.nan for gradient in gradients] if next(calls) == step else gradients)
+    def spoil(gradients, *_):
+        return [gradient * torch.nan for gradient in gradients]
 
-    patch.setattr(rounds, "step_generator", spoilt)
+    patch.setattr(Alternating, "generator_gradients", _at(step, spoil, genuine))
 
 
 def _average(patch, step):
-    def spoil(result, game):
-        next(game.average.parameters()).fill_(torch.nan)
+    def spoil(result, state):
+        next(state.averages["generator"].parameters()).fill_(torch.nan)
         return result
 
-    patch.setattr(Game, "update_average", _at(step, spoil, Game.update_average))
+    patch.setattr(TrainingState, "end_step", _at(step, spoil, TrainingState.end_step))
 
 
 @pytest.mark.parametrize("guard", ["repair", "off"])

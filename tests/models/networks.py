@@ -46,8 +46,8 @@ told_or_not = pytest.mark.parametrize("classes", [0, CLASSES])
 def make(spec: Any, *, resolution: int = 8, channels: int = 1, classes: int = 0) -> tuple[nn.Module, nn.Module]:
     """The pair, the weights that start at zero or one moved away, so that every layer matters."""
     torch.manual_seed(0)
-    maker, shape = architectures.REGISTRY[spec.kind], (channels, resolution, resolution)
-    pair = tuple(side(spec, image_CHW=shape, classes=classes) for side in (maker.generator, maker.discriminator))
+    architecture, shape = architectures.REGISTRY[spec.kind], (channels, resolution, resolution)
+    pair = tuple(make(spec, image_CHW=shape, classes=classes) for make in architecture.networks.values())
     with torch.no_grad():
         for weight in (weight for network in pair for weight in network.parameters()):
             weight.add_(torch.randn_like(weight) / 10)

@@ -144,8 +144,8 @@ def test_weights_are_a_function_of_the_seed(tiny: Callable[..., TrainingSpec], k
     chance = torch.get_rng_state()
     first, again, other = (architectures.build(tiny(seed=seed, **changes)) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), chance)
-    for side in ("generator", "discriminator"):
-        weights = [getattr(networks, side).state_dict() for networks in (first, again, other)]
+    for side in first:
+        weights = [networks[side].state_dict() for networks in (first, again, other)]
         assert all(torch.equal(weight, weights[1][key]) for key, weight in weights[0].items())
         drawn = [key for key, weight in weights[0].items() if weight.dim() > 1 and weight.unique().numel() > 1]
         assert drawn
@@ -154,11 +154,11 @@ def test_weights_are_a_function_of_the_seed(tiny: Callable[..., TrainingSpec], k
 
 def test_labels_give_the_networks_as_many_classes_as_the_dataset_has(tiny: Callable[..., TrainingSpec]) -> None:
     networks = architectures.build(tiny(labels=True))
-    assert networks.generator.latents.embedding.num_embeddings == 10
-    assert networks.discriminator.projection.embedding.num_embeddings == 10
+    assert networks["generator"].latents.embedding.num_embeddings == 10
+    assert networks["discriminator"].projection.embedding.num_embeddings == 10
     plain = architectures.build(tiny())
-    assert not [key for key in plain.discriminator.state_dict() if not key.startswith("layers.")]
-    assert not [key for key in plain.generator.state_dict() if not key.startswith("layers.")]
+    assert not [key for key in plain["discriminator"].state_dict() if not key.startswith("layers.")]
+    assert not [key for key in plain["generator"].state_dict() if not key.startswith("layers.")]
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_networks_that_are_told_no_class_start_as_they_did_before_there_were_cla
 ) -> None:
     """Names, shapes and bits of the weights that commit f92a0a4 draws."""
     torch.manual_seed(0)
-    maker = architectures.REGISTRY[spec.kind]
-    pair = [side(spec, image_CHW=shape, classes=0) for side in (maker.generator, maker.discriminator)]
+    architecture = architectures.REGISTRY[spec.kind]
+    pair = [make(spec, image_CHW=shape, classes=0) for make in architecture.networks.values()]
     assert [fingerprint(network) for network in pair] == [generator, discriminator]
 
 

@@ -20,12 +20,12 @@ JUDGED = ("diffaugment", "adaptive")
 ALWAYS = {adaptive.P: torch.tensor(1.0, dtype=torch.float64)}
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def noise(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.rand(shape, generator=chance(99), dtype=dtype) * 2 - 1
+    return torch.rand(shape, generator=rng(99), dtype=dtype) * 2 - 1
 
 
 def each(*values: float) -> Tensor:
@@ -38,11 +38,13 @@ def spec_of(kind: str, **fields: Any) -> Any:
     return classes[kind](**fields)
 
 
-def judged(kind: str, images: Tensor, *, seed: int = 0, memory: Mapping[str, Tensor] = ALWAYS, **fields: Any) -> Tensor:
-    """What the discriminator is shown; adaptive augmentation is certain unless `memory` says otherwise."""
-    judge = augment.REGISTRY[kind].judged
+def augmented(
+    kind: str, images: Tensor, *, seed: int = 0, statistics: Mapping[str, Tensor] = ALWAYS, **fields: Any
+) -> Tensor:
+    """What the discriminator is shown; adaptive augmentation is certain unless `statistics` says otherwise."""
+    judge = augment.REGISTRY[kind].shown
     assert judge is not None
-    return judge(spec_of(kind, **fields), images, chance(seed), memory)
+    return judge(spec_of(kind, **fields), images, rng(seed), statistics)
 
 
 # Real images
@@ -50,7 +52,7 @@ def judged(kind: str, images: Tensor, *, seed: int = 0, memory: Mapping[str, Ten
 
 def test_flip_mirrors_about_half_of_the_real_images_and_leaves_the_others() -> None:
     images = noise(4000, 1, 2, 3)
-    shown = augment.REGISTRY["flip"].data(specs.FlipAugment(), images, chance())
+    shown = augment.REGISTRY["flip"].data(specs.FlipAugment(), images, rng())
     mirrored = (shown == images.flip(3)).flatten(1).all(1)
     assert torch.equal(mirrored, ~(shown == images).flatten(1).all(1))
     assert mirrored.float().mean().item() == pytest.approx(0.5, abs=4 * 0.5 / math.sqrt(4000))
@@ -59,17 +61,17 @@ def test_flip_mirrors_about_half_of_the_real_images_and_leaves_the_others() -> N
 @pytest.mark.parametrize("kind", JUDGED)
 def test_real_images_are_mirrored_beforehand_only_where_asked(kind: str) -> None:
     images, data = noise(64, 1, 2, 3), augment.REGISTRY[kind].data
-    mirrored = augment.REGISTRY["flip"].data(specs.FlipAugment(), images, chance(3))
-    assert torch.equal(data(spec_of(kind, flip=True), images, chance(3)), mirrored)
-    assert data(spec_of(kind), images, chance(3)) is images
+    mirrored = augment.REGISTRY["flip"].data(specs.FlipAugment(), images, rng(3))
+    assert torch.equal(data(spec_of(kind, flip=True), images, rng(3)), mirrored)
+    assert data(spec_of(kind), images, rng(3)) is images
 
 
 def test_none_leaves_images_alone_and_neither_it_nor_flip_changes_what_is_judged() -> None:
     images = noise(8, 1, 2, 3)
-    assert augment.REGISTRY["none"].data(specs.NoAugment(), images, chance()) is images
-    assert augment.REGISTRY["none"].judged is None
-    assert augment.REGISTRY["flip"].judged is None
-    assert [kind for kind, entry in augment.REGISTRY.items() if entry.learn] == ["adaptive"]
+    assert augment.REGISTRY["none"].data(specs.NoAugment(), images, rng()) is images
+    assert augment.REGISTRY["none"].shown is None
+    assert augment.REGISTRY["flip"].shown is None
+    assert [kind for kind, entry in augment.REGISTRY.items() if entry.update] == ["adaptive"]
 
 
 # What is drawn
@@ -77,7 +79,7 @@ def test_none_leaves_images_alone_and_neither_it_nor_flip_changes_what_is_judged
 
 def test_colour_draws_fill_their_ranges_and_no_more() -> None:
     images = noise(1, 3, 4, 4).expand(4000, -1, -1, -1)
-    shown = judged("diffaugment", images, policies=("color",))
+    shown = augmented("diffaugment", images, policies=("color",))
     mean, shown_mean = images.mean((1, 2, 3)), shown.mean((1, 2, 3))  # Only brightness moves an image's mean,
     grey, shown_grey = images.mean(1).flatten(1).std(1), shown.mean(1).flatten(1).std(1)  # and saturation no grey.
     contrast = shown_grey / grey
@@ -93,8 +95,8 @@ def test_colour_draws_fill_their_ranges_and_no_more() -> None:
 
 def test_one_channel_is_brightened_and_contrasted_only() -> None:
     images = noise(3, 1, 4, 4)
-    shown = judged("diffaugment", images, seed=5, policies=("color",))
-    drawn = chance(5)
+    shown = augmented("diffaugment", images, seed=5, policies=("color",))
+    drawn = rng(5)
     shift, factor = torch.rand(3, 1, 1, 1, generator=drawn) - 0.5, torch.rand(3, 1, 1, 1, generator=drawn) + 0.5
     torch.testing.assert_close(shown, policies.contrast(images + shift, factor))
 
@@ -104,7 +106,7 @@ def test_shifts_reach_an_eighth_of_the_size_each_way_equally_often(height: int, 
     number = 3000
     images = torch.zeros(number, 1, height, width)
     images[:, :, height // 2, width // 2] = 1.0
-    shown = judged("diffaugment", images, policies=("translation",)).flatten(1)
+    shown = augmented("diffaugment", images, policies=("translation",)).flatten(1)
     places = shown.argmax(1)
     assert torch.equal(shown.sum(1), torch.ones(number))
     for offsets, size in ((places // width - height // 2, height), (places % width - width // 2, width)):
@@ -116,7 +118,7 @@ def test_shifts_reach_an_eighth_of_the_size_each_way_equally_often(height: int, 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (6, 12), (7, 5)])
 def test_hole_of_half_the_size_is_centred_anywhere_and_clipped_at_the_border(height: int, width: int) -> None:
-    shown = judged("diffaugment", torch.ones(4000, 1, height, width), policies=("cutout",))[:, 0]
+    shown = augmented("diffaugment", torch.ones(4000, 1, height, width), policies=("cutout",))[:, 0]
     holes = shown == policies.EMPTY
     assert torch.equal(shown, 1 - holes.float())
     spans = []
@@ -139,8 +141,8 @@ def test_hole_of_half_the_size_is_centred_anywhere_and_clipped_at_the_border(hei
 def test_policies_come_in_the_order_of_the_spec() -> None:
     """A hole cut first is moved about and brightened; cut last it is empty."""
     images = torch.ones(64, 1, 8, 8)
-    last = judged("diffaugment", images, policies=("color", "cutout"))
-    first = judged("diffaugment", images, policies=("cutout", "color"))
+    last = augmented("diffaugment", images, policies=("color", "cutout"))
+    first = augmented("diffaugment", images, policies=("cutout", "color"))
     assert (last == policies.EMPTY).flatten(1).any(1).all()
     assert not (first == policies.EMPTY).any()
 
@@ -155,10 +157,10 @@ def test_same_chance_shows_the_same_images_of_the_same_shape(
     kind: str, seed: int, channels: int, height: int, width: int
 ) -> None:
     images = noise(4, channels, height, width)
-    memory = {adaptive.P: torch.tensor(0.5)}
+    statistics = {adaptive.P: torch.tensor(0.5)}
     before = images.clone()
-    shown = judged(kind, images, seed=seed, memory=memory)
-    assert torch.equal(judged(kind, images, seed=seed, memory=memory), shown)
+    shown = augmented(kind, images, seed=seed, statistics=statistics)
+    assert torch.equal(augmented(kind, images, seed=seed, statistics=statistics), shown)
     assert torch.equal(images, before)
     assert (shown.shape, shown.dtype) == (images.shape, images.dtype)
     assert shown.isfinite().all()
@@ -169,13 +171,13 @@ def test_other_chance_shows_other_images_and_the_processes_own_is_not_used(kind:
     images = noise(8, 3, 8, 8)
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    assert not torch.equal(judged(kind, images, seed=1), judged(kind, images, seed=2))
+    assert not torch.equal(augmented(kind, images, seed=1), augmented(kind, images, seed=2))
     assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_equal_images_of_a_batch_are_changed_each_in_its_own_way(policy: Policy) -> None:
-    shown = judged("diffaugment", noise(1, 3, 16, 16).expand(8, -1, -1, -1), policies=(policy,))
+    shown = augmented("diffaugment", noise(1, 3, 16, 16).expand(8, -1, -1, -1), policies=(policy,))
     assert len(shown.flatten(1).unique(dim=0)) > 1
 
 
@@ -184,24 +186,24 @@ def test_equal_images_of_a_batch_are_changed_each_in_its_own_way(policy: Policy)
 def test_gradients_reach_the_images_and_can_be_differentiated_again(kind: str, policy: Policy) -> None:
     images = noise(2, 2, 8, 4, dtype=torch.float64).requires_grad_()
 
-    def shown(images: Tensor) -> Tensor:
-        return judged(kind, images, memory={adaptive.P: torch.tensor(0.7)}, policies=(policy,)).sin()
+    def changed(images: Tensor) -> Tensor:
+        return augmented(kind, images, statistics={adaptive.P: torch.tensor(0.7)}, policies=(policy,)).sin()
 
-    assert torch.autograd.gradcheck(shown, images, fast_mode=True)
-    assert torch.autograd.gradgradcheck(shown, images, fast_mode=True)
+    assert torch.autograd.gradcheck(changed, images, fast_mode=True)
+    assert torch.autograd.gradgradcheck(changed, images, fast_mode=True)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_layout_in_memory_makes_no_difference(memory_format: torch.memory_format) -> None:
     images = noise(4, 3, 16, 16)
-    shown = judged("diffaugment", images.to(memory_format=memory_format))
-    torch.testing.assert_close(shown, judged("diffaugment", images))
+    shown = augmented("diffaugment", images.to(memory_format=memory_format))
+    torch.testing.assert_close(shown, augmented("diffaugment", images))
 
 
 @pytest.mark.parametrize("kind", JUDGED)
 def test_gradient_of_a_shift_or_a_hole_is_nought_where_the_image_is_not_shown(kind: str) -> None:
     images = noise(16, 1, 8, 8).requires_grad_()
-    shown = judged(kind, images, policies=("translation", "cutout"))
+    shown = augmented(kind, images, policies=("translation", "cutout"))
     (gradient,) = torch.autograd.grad(shown.sum(), images)
     assert set(gradient.unique().tolist()) == {0.0, 1.0}
     torch.testing.assert_close((gradient * images).sum((1, 2, 3)), shown.sum((1, 2, 3)))
@@ -211,7 +213,7 @@ def test_r1_teaches_through_augmented_images() -> None:
     """D(T(x)) with D(y) = w (y, y) / 2: dD/dx is w T'T x, and the penalty's slope in w is w |T'T x|^2."""
     weight = torch.tensor(3.0, requires_grad=True)
     images = noise(4, 1, 8, 8).requires_grad_()
-    shown = judged("diffaugment", images, policies=("translation", "cutout"))
+    shown = augmented("diffaugment", images, policies=("translation", "cutout"))
     logits = weight * shown.square().flatten(1).sum(1) / 2
     (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     (gradient,) = torch.autograd.grad(slope.square().flatten(1).sum(1).mean() / 2, weight)
@@ -222,8 +224,8 @@ def test_r1_teaches_through_augmented_images() -> None:
 def test_autocast_around_it_loses_no_precision(kind: str) -> None:
     images = noise(4, 3, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        shown = judged(kind, images)
-    assert torch.equal(shown, judged(kind, images))
+        shown = augmented(kind, images)
+    assert torch.equal(shown, augmented(kind, images))
 
 
 class NoWaiting(TorchDispatchMode):
@@ -254,14 +256,14 @@ def test_the_watch_for_waiting_sees_it(wait: Callable[[Tensor], object]) -> None
 
 @pytest.mark.parametrize("kind", sorted(augment.REGISTRY))
 def test_host_never_waits_for_the_device(kind: str) -> None:
-    entry, images, logits, drawn = augment.REGISTRY[kind], noise(4, 3, 8, 8), noise(4), chance()
-    memory: dict[str, Tensor] = {}
+    entry, images, logits, drawn = augment.REGISTRY[kind], noise(4, 3, 8, 8), noise(4), rng()
+    statistics: dict[str, Tensor] = {}
     spec = {"none": specs.NoAugment, "flip": specs.FlipAugment}.get(kind, lambda: spec_of(kind, flip=True))()
     with NoWaiting():
         for _ in range(5):
             shown = entry.data(spec, images, drawn)
-            if entry.judged is not None:
-                shown = entry.judged(spec, shown, drawn, memory)
-            if entry.learn is not None:
-                entry.learn(spec, logits, memory)
+            if entry.shown is not None:
+                shown = entry.shown(spec, shown, drawn, statistics)
+            if entry.update is not None:
+                entry.update(spec, logits, statistics)
     assert shown.shape == images.shape

@@ -1,4 +1,4 @@
-"""Rounds compiled whole are the rounds that are played without a compiler."""
+"""Steps compiled whole are the steps that run without a compiler."""
 
 import functools
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from torch import Tensor
 from models import data, presets, training
 from models.checkpoints import checkpoint
 from models.specs import TrainingSpec
-from models.training.inputs import Dealer
-from models.training.methods import compiled, rounds
-from models.training.objective import Rules
-from models.training.state import Game
+from models.training.inputs import InputPipeline
+from models.training.methods import compiled
+from models.training.methods.alternating import Alternating
+from models.training.methods.compiled import CompiledAlternating
+from models.training.state import TrainingState
 
 Make = Callable[..., TrainingSpec]
 Keep = Callable[[training.Snapshot], checkpoint.Checkpoint]
-Play = Callable[[TrainingSpec, rounds.Round], Game]
+Train = Callable[[TrainingSpec, type[Alternating]], TrainingState]
 
 CPU = torch.device("cpu")
-ROUNDS = 4
+STEPS = 4
 # Else Adam's steps are as long for gradients of 1e-9 as for others, whichever way these are rounded.
 SMOOTH = {"lr": 1e-3, "eps": 0.01}
 PLAIN = {
@@ -60,20 +61,25 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def play(digits: data.ImageData) -> Play:
-    def run(spec: TrainingSpec, method: rounds.Round) -> Game:
-        game, rules, dealer = Game(spec, device=CPU), Rules.of(spec, device=CPU), Dealer(spec, digits, device=CPU)
-        for turn in range(ROUNDS):
-            game.begin_round(images_seen=turn * spec.batch_size, fraction=0.0, left=1.0)
-            method(game, rules, dealer.round(turn * spec.batch_size, salt=0))
-        return game
+def train(digits: data.ImageData) -> Train:
+    def run(spec: TrainingSpec, kind: type[Alternating]) -> TrainingState:
+        state, method = start(spec), kind(spec, device=CPU)
+        pipeline = InputPipeline(spec, digits, device=CPU)
+        for step in range(STEPS):
+            state.begin_step(images_seen=step * spec.batch_size, budget_fraction=0.0, guard_factor=1.0)
+            method.step(state, pipeline.step(step * spec.batch_size, salt=0))
+        return state
 
     return run
 
 
-def compare(spec: TrainingSpec, play: Play) -> None:
-    assert compiled.whole(spec, device=CPU, processes=1)
-    plainly, whole = play(spec, rounds.take_turns), play(spec, compiled.Rounds())
+def start(spec: TrainingSpec) -> TrainingState:
+    return TrainingState(spec, Alternating.players(spec), device=CPU)
+
+
+def compare(spec: TrainingSpec, train: Train) -> None:
+    assert compiled.can_compile(spec, device=CPU, processes=1)
+    plainly, whole = train(spec, Alternating), train(spec, CompiledAlternating)
     expected, found = plainly.meter.means(), whole.meter.means()
     assert found == pytest.approx(expected, rel=2e-3, abs=1e-4)
     for one, other in zip(plainly.tensors(), whole.tensors(), strict=True):
@@ -81,38 +87,35 @@ def compare(spec: TrainingSpec, play: Play) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_traced_rounds_are_those_that_were_traced(name: str, tiny: Make, play: Play, traced: None) -> None:
+def test_traced_steps_are_those_that_were_traced(name: str, tiny: Make, train: Train, traced: None) -> None:
     del traced
-    compare(tiny(compile=True, precision="fp32", **CHANGES[name]), play)
+    compare(tiny(compile=True, precision="fp32", **CHANGES[name]), train)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "classes", "decay and a norm"])
-def test_rounds_compiled_to_machine_code_are_those_that_were_compiled(name: str, tiny: Make, play: Play) -> None:
-    compare(tiny(compile=True, precision="fp32", **CHANGES[name]), play)
+def test_steps_compiled_to_machine_code_are_those_that_were_compiled(name: str, tiny: Make, train: Train) -> None:
+    compare(tiny(compile=True, precision="fp32", **CHANGES[name]), train)
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(tiny: Make, digits: data.ImageData, traced: None) -> None:
     del traced
     spec = tiny(compile=True, precision="fp32", **CHANGES["plain"])
-    game, rules, dealer = Game(spec, device=CPU), Rules.of(spec, device=CPU), Dealer(spec, digits, device=CPU)
-    whole = compiled.Rounds()
-    for turn in range(ROUNDS):
-        before = [tensor.clone() for tensor in _trained(game)]
-        (deal,) = dealer.round(turn * spec.batch_size, salt=0)
-        if spoilt := turn % 2 == 0:
-            deal.latents[0, 0] = torch.nan
-        whole(game, rules, [deal])
-        assert all(map(torch.equal, _trained(game), before)) == spoilt
-        assert [adam.counter("step").item() for adam in _adams(game)] == [(turn + 1) // 2] * 2
+    state, pipeline = start(spec), InputPipeline(spec, digits, device=CPU)
+    whole = CompiledAlternating(spec, device=CPU)
+    for step in range(STEPS):
+        before = [tensor.clone() for tensor in _trained(state)]
+        (inputs,) = pipeline.step(step * spec.batch_size, salt=0)
+        if spoilt := step % 2 == 0:
+            inputs.latents[0, 0] = torch.nan
+        whole.step(state, [inputs])
+        assert all(map(torch.equal, _trained(state), before)) == spoilt
+        assert [adam.counter("step").item() for adam in state.optimizers.values()] == [(step + 1) // 2] * 2
 
 
-def _trained(game: Game) -> list[Tensor]:
-    return [*game.parameters(), *(tensor for adam in _adams(game) for tensor in adam.kept("exp_avg"))]
-
-
-def _adams(game: Game) -> tuple[Any, Any]:
-    return game.discriminator_optimizer, game.generator_optimizer
+def _trained(state: TrainingState) -> list[Tensor]:
+    means = (tensor for adam in state.optimizers.values() for tensor in adam.kept("exp_avg"))
+    return [*state.all_parameters(), *means]
 
 
 @pytest.mark.parametrize(
@@ -129,34 +132,34 @@ def _adams(game: Game) -> tuple[Any, Any]:
         {"augment": {"kind": "adaptive"}},
     ],
 )
-def test_other_rounds_are_not_compiled_whole(tiny: Make, changes: dict[str, Any]) -> None:
+def test_other_steps_are_not_compiled_whole(tiny: Make, changes: dict[str, Any]) -> None:
     spec = tiny(**({"compile": True} | PLAIN | changes)) if "preset" not in changes else presets.resolve(changes)
-    assert not compiled.whole(spec, device=CPU, processes=1)
+    assert not compiled.can_compile(spec, device=CPU, processes=1)
 
 
-def test_rounds_shared_or_on_a_gpu_are_not_compiled_whole(tiny: Make) -> None:
+def test_steps_shared_or_on_a_gpu_are_not_compiled_whole(tiny: Make) -> None:
     spec = tiny(compile=True)
-    assert compiled.whole(spec, device=CPU, processes=1)
-    assert not compiled.whole(spec, device=CPU, processes=2)
-    assert not compiled.whole(spec, device=torch.device("cuda"), processes=1)
+    assert compiled.can_compile(spec, device=CPU, processes=1)
+    assert not compiled.can_compile(spec, device=CPU, processes=2)
+    assert not compiled.can_compile(spec, device=torch.device("cuda"), processes=1)
 
 
-def test_compiling_is_told_of_after_the_round_that_it_was_part_of(
+def test_compiling_is_told_of_after_the_step_that_it_was_part_of(
     tiny: Make, events: Callable[..., list[training.Event]], traced: None
 ) -> None:
-    """Of eight rounds the first has a penalty due, and is played without."""
+    """The first of eight steps has a penalty's term, and runs without the compiler."""
     del traced
     run = events(tiny(compile=True, **LAZY, budget={"images": 256, "seconds": None}))
     (told,) = [event for event in run if isinstance(event, training.Compiled)]
     assert told.images_seen == 64
 
 
-def test_many_games_in_one_process_are_compiled(tiny: Make, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_runs_in_one_process_are_compiled(tiny: Make, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the compiler's limit of programs for one function."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager", options=None))
     with torch._dynamo.config.patch(recompile_limit=2):
         for _ in range(4):
-            play(tiny(compile=True, **PLAIN), compiled.Rounds())
+            train(tiny(compile=True, **PLAIN), CompiledAlternating)
 
 
 def test_a_run_stopped_and_resumed_is_the_run_that_was_not(

@@ -11,21 +11,21 @@ from torch.nn import functional
 from models import penalties
 from models.penalties.consistency import moved
 from models.specs import ConsistencyPenalty
-from tests.models.test_penalties import NO_DEADLINE, judgement, linear, term
+from tests.models.test_penalties import NO_DEADLINE, context, linear, term
 
 
 def test_consistency_is_the_mean_squared_change_of_both_sides_logits() -> None:
     """Moved reals count for 1 and 3 more, moved fakes for 2 less and 2 more: (1 + 9) / 2 + (4 + 4) / 2 = 9."""
     images, real, fake = torch.zeros(2, 1, 4, 4), torch.tensor([0.5, -0.5]), torch.tensor([-4.0, 4.0])
     moved_logits = iter([real + torch.tensor([1.0, 3.0]), fake + torch.tensor([-2.0, 2.0])])
-    case = penalties.Judgement(images, images, real, fake, lambda _: next(moved_logits), torch.Generator(), {})
+    case = penalties.PenaltyContext(images, images, real, fake, lambda _: next(moved_logits), torch.Generator(), {})
     assert term(ConsistencyPenalty(weight=10.0), case).item() == pytest.approx(10 * 9)
 
 
 def test_consistency_asks_nothing_of_a_discriminator_that_shifts_do_not_change() -> None:
     """Of constant images every shift is the image itself."""
     real, fake = torch.full((4, 1, 5, 5), 0.5), torch.full((4, 1, 5, 5), -0.5)
-    assert term(ConsistencyPenalty(), judgement(linear(torch.randn(25)), real, fake)).item() == pytest.approx(
+    assert term(ConsistencyPenalty(), context(linear(torch.randn(25)), real, fake)).item() == pytest.approx(
         0.0, abs=1e-10
     )
 
@@ -34,11 +34,11 @@ def test_consistency_teaches_both_the_moved_and_the_unmoved_judgement() -> None:
     weight = torch.randn(25, dtype=torch.float64, requires_grad=True)
     real, fake = torch.randn(2, 4, 1, 5, 5, dtype=torch.float64)
     spec = ConsistencyPenalty(weight=1.0)
-    (gradient,) = torch.autograd.grad(term(spec, judgement(linear(weight), real, fake, seed=3)), weight)
-    chance = torch.Generator().manual_seed(3)
+    (gradient,) = torch.autograd.grad(term(spec, context(linear(weight), real, fake, seed=3)), weight)
+    rng = torch.Generator().manual_seed(3)
     expected = torch.zeros(25, dtype=torch.float64)
     for images in (real, fake):
-        difference = (moved(spec, images, chance) - images).flatten(1)
+        difference = (moved(spec, images, rng) - images).flatten(1)
         expected += 2 * (difference @ weight.detach())[:, None].mul(difference).mean(0)
     torch.testing.assert_close(gradient, expected)
 

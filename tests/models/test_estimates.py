@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models import architectures, penalties, presets
+from models import architectures, presets
 from models.specs import TrainingSpec
 from models.training import estimates
 
@@ -34,8 +34,10 @@ def test_parameter_counts_are_the_networks(changes: dict[str, Any], labels: bool
     spec = presets.resolve(changes | {"labels": labels})
     networks = architectures.build(spec)
     found = estimates.estimate(spec)
-    assert found.generator_parameters == sum(weight.numel() for weight in networks.generator.parameters())
-    assert found.discriminator_parameters == sum(weight.numel() for weight in networks.discriminator.parameters())
+    generator = networks.pop("generator")
+    (other,) = networks.values()
+    assert found.generator_parameters == sum(weight.numel() for weight in generator.parameters())
+    assert found.discriminator_parameters == sum(weight.numel() for weight in other.parameters())
 
 
 def flops(tiny: Callable[..., TrainingSpec], **changes: Any) -> int:
@@ -62,10 +64,6 @@ def test_flops_of_an_autoencoder_are_those_worked_out_by_hand(tiny: Callable[...
     encoder = 2 * (64 * 30 + 30 * 20)
     autoencoder = {"architecture": {"kind": "vae", "backbone": PLAIN}, "loss": {"kind": "elbo"}}
     assert flops(tiny, **autoencoder) == 3 * encoder + 4 * GENERATOR
-
-
-def test_every_penalty_has_its_price() -> None:
-    assert set(estimates.PENALTY_PASSES) == set(penalties.REGISTRY)
 
 
 @pytest.mark.parametrize(

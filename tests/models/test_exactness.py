@@ -43,9 +43,7 @@ def point(x: Tensor) -> Tensor:
     return x.view(1, 1, 1, 1)
 
 
-def discriminator_loss(
-    kind: str, theta: Tensor, psi: Tensor, penalty: Penalty | None, chance: torch.Generator
-) -> Tensor:
+def discriminator_loss(kind: str, theta: Tensor, psi: Tensor, penalty: Penalty | None, rng: torch.Generator) -> Tensor:
     def judge(images_NCHW: Tensor) -> Tensor:
         return psi * images_NCHW.flatten()
 
@@ -57,7 +55,7 @@ def discriminator_loss(
         return loss
     term = penalties.REGISTRY[penalty.kind].term
     assert term is not None
-    return loss + term(penalty, penalties.Judgement(real_NCHW, fake_NCHW, real, fake, judge, chance, {}))
+    return loss + term(penalty, penalties.PenaltyContext(real_NCHW, fake_NCHW, real, fake, judge, rng, {}))
 
 
 def generator_loss(kind: str, theta: Tensor, psi: Tensor) -> Tensor:
@@ -68,11 +66,11 @@ def play(
     kind: str, steps: int, *, size: float, order: Order, penalty: Penalty | None = None, start: Tensor = START
 ) -> Tensor:
     """steps + 1 places (theta, psi) of gradient descent from the start."""
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     theta, psi = (value.clone().requires_grad_() for value in start)
     places = [start]
     for _ in range(steps):
-        (against,) = torch.autograd.grad(discriminator_loss(kind, theta, psi, penalty, chance), psi)
+        (against,) = torch.autograd.grad(discriminator_loss(kind, theta, psi, penalty, rng), psi)
         moved = (psi.detach() - size * against).requires_grad_()
         seen = moved if order == "alternating" else psi
         (towards,) = torch.autograd.grad(generator_loss(kind, theta, seen), theta)
@@ -228,12 +226,12 @@ def test_wgan_gp_of_a_large_weight_gets_stuck_where_the_penalty_outweighs_the_ga
 
 def test_wgan_gp_on_the_dirac_gan_is_lambda_times_the_squared_distance_of_psi_from_one() -> None:
     """D(x) = psi x has slope psi everywhere; the penalty adds 2 lambda (|psi| - 1) sign(psi) to psi's gradient."""
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     theta = torch.tensor(0.7, dtype=torch.float64)
     for value in (-2.5, -0.5, 0.25, 1.0, 3.0):
         psi = torch.tensor(value, dtype=torch.float64, requires_grad=True)
         losses_of_psi = [
-            discriminator_loss("wasserstein", theta, psi, penalty, chance) for penalty in (None, GradientPenalty())
+            discriminator_loss("wasserstein", theta, psi, penalty, rng) for penalty in (None, GradientPenalty())
         ]
         penalty = losses_of_psi[1] - losses_of_psi[0]
         (gradient,) = torch.autograd.grad(penalty, psi)
@@ -255,8 +253,8 @@ def test_wgan_gp_of_a_quadratic_discriminator_is_what_its_matrix_says() -> None:
         return (bends * points.square() / 2 + tilt * points).sum(1)
 
     places = torch.tensor([[1.5, 3.0], [0.0, -1.0], [0.3, -0.2]], dtype=torch.float64).view(3, 1, 1, 2)
-    chance = torch.Generator().manual_seed(0)
-    said = penalties.Judgement(places, places.clone(), judge(places), judge(places), judge, chance, {})
+    rng = torch.Generator().manual_seed(0)
+    said = penalties.PenaltyContext(places, places.clone(), judge(places), judge(places), judge, rng, {})
     term = penalties.REGISTRY["gradient_penalty"].term
     assert term is not None
     penalty = term(GradientPenalty(weight=6.0), said)

@@ -216,7 +216,8 @@ def test_vae_draws_with_its_backbones_own_generator(backbone: Any, classes: int)
     drawn = []
     for spec in (VaeArchitecture(backbone=backbone), backbone):
         torch.manual_seed(0)
-        drawn.append(architectures.REGISTRY[spec.kind].generator(spec, image_CHW=(1, 8, 8), classes=classes))
+        make = architectures.REGISTRY[spec.kind].networks["generator"]
+        drawn.append(make(spec, image_CHW=(1, 8, 8), classes=classes))
     ours, theirs = drawn
     assert type(ours) is type(theirs)
     assert all(torch.equal(weight, ours.state_dict()[key]) for key, weight in theirs.state_dict().items())

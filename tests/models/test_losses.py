@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models import losses, specs
+from models.specs.losses import Hinge
 
 Formula = Callable[[Tensor, Tensor], Tensor]
 
@@ -73,6 +74,24 @@ PRINTED: dict[str, tuple[Formula, Formula]] = {
     ),
 }
 """The formulas of the papers, the discriminator's and the generator's, both to be minimised."""
+
+
+def test_a_loss_is_given_the_settings_of_its_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Margin(Hinge):
+        margin: float = 1.0
+
+    def margin_d(real: Tensor, fake: Tensor, *, margin: float) -> Tensor:
+        return (margin - real).relu().mean() + (margin + fake).relu().mean()
+
+    def mean(real: Tensor, fake: Tensor, *, margin: float) -> Tensor:
+        return (real - fake).mean() - margin
+
+    entry = losses.Functions(margin_d, mean, mean, generator_compares=True)
+    monkeypatch.setitem(losses.REGISTRY, "hinge", entry)
+    functions = losses.build(Margin(margin=3.0))
+    real, fake = torch.tensor([2.0]), torch.tensor([-1.0])
+    assert functions.discriminator(real, fake).item() == 1.0 + 2.0
+    assert functions.generator(real, fake).item() == functions.accuracy(real, fake).item() == 0.0
 
 
 def test_registry_knows_every_loss_of_the_spec_that_is_a_game() -> None:

@@ -37,15 +37,16 @@ def linear(weight: Tensor) -> Judge:
     return lambda images_NCHW: images_NCHW.flatten(1) @ weight
 
 
-def judgement(
-    judge: Judge, real: Tensor, fake: Tensor, *, memory: dict[str, Tensor] | None = None, seed: int = 0
-) -> penalties.Judgement:
+def context(
+    judge: Judge, real: Tensor, fake: Tensor, *, statistics: dict[str, Tensor] | None = None, seed: int = 0
+) -> penalties.PenaltyContext:
     real, fake = real.detach().clone().requires_grad_(), fake.detach().clone().requires_grad_()
-    chance = torch.Generator().manual_seed(seed)
-    return penalties.Judgement(real, fake, judge(real), judge(fake), judge, chance, {} if memory is None else memory)
+    rng = torch.Generator().manual_seed(seed)
+    kept = {} if statistics is None else statistics
+    return penalties.PenaltyContext(real, fake, judge(real), judge(fake), judge, rng, kept)
 
 
-def term(spec: Any, case: penalties.Judgement) -> Tensor:
+def term(spec: Any, case: penalties.PenaltyContext) -> Tensor:
     made = penalties.REGISTRY[spec.kind].term
     assert made is not None
     return made(spec, case)
@@ -62,7 +63,7 @@ def points(*rows: list[float]) -> Tensor:
 def test_r1_and_r2_are_half_gamma_times_the_mean_squared_gradient_norm() -> None:
     real = points([3.0, 4.0], [0.0, 1.0])  # squared norms 25 and 1
     fake = points([2.0, 0.0], [0.0, 0.0])  # squared norms 4 and 0
-    case = judgement(quadratic, real, fake)
+    case = context(quadratic, real, fake)
     assert term(R1Penalty(weight=0.5), case).item() == pytest.approx(0.25 * 13)
     assert term(R2Penalty(weight=3.0), case).item() == pytest.approx(1.5 * 2)
 
@@ -70,14 +71,14 @@ def test_r1_and_r2_are_half_gamma_times_the_mean_squared_gradient_norm() -> None
 @pytest.mark.parametrize("spec", [R1Penalty(weight=1.0), R2Penalty(weight=1.0)], ids=lambda spec: spec.kind)
 def test_zero_centred_penalty_teaches_the_discriminator_to_be_flat(spec: Any) -> None:
     weight = torch.randn(4, requires_grad=True)
-    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    penalty = term(spec, context(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
     (gradient,) = torch.autograd.grad(penalty, weight)
     torch.testing.assert_close(penalty, weight.square().sum() / 2)
     torch.testing.assert_close(gradient, weight.detach())
 
 
 def test_r1_and_r2_share_one_pass_for_the_gradients() -> None:
-    case = judgement(quadratic, points([1.0]), points([2.0]))
+    case = context(quadratic, points([1.0]), points([2.0]))
     term(R1Penalty(), case)
     real_NCHW, fake_NCHW = case.gradients_NCHW
     term(R2Penalty(), case)
@@ -93,7 +94,7 @@ def test_r1_and_r2_share_one_pass_for_the_gradients() -> None:
 def test_penalty_of_a_linear_discriminator_is_its_squared_distance_from_slope_one(spec: Any, length: float) -> None:
     """<w, x> has the gradient w wherever one looks: lambda (|w| - 1)^2, and 2 lambda (|w| - 1) w / |w| for w."""
     weight = (length * functional.normalize(torch.tensor([1.0, -2.0, 3.0, 0.5]), dim=0)).requires_grad_()
-    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    penalty = term(spec, context(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
     assert penalty.item() == pytest.approx(3 * (length - 1) ** 2, abs=1e-6)
     (gradient,) = torch.autograd.grad(penalty, weight)
     torch.testing.assert_close(gradient, 6 * (length - 1) * weight.detach() / length)
@@ -103,7 +104,7 @@ def test_penalty_of_a_linear_discriminator_is_its_squared_distance_from_slope_on
 @pytest.mark.parametrize("length", [0.0, 1e-30])
 def test_penalty_of_a_flat_discriminator_has_a_finite_gradient(spec: Any, length: float) -> None:
     weight = torch.full((4,), length, requires_grad=True)
-    penalty = term(spec, judgement(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
+    penalty = term(spec, context(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
     (gradient,) = torch.autograd.grad(penalty, weight)
     assert penalty.item() == pytest.approx(3.0)
     assert gradient.isfinite().all()
@@ -117,7 +118,7 @@ def test_gradient_penalty_looks_at_one_point_between_each_real_and_its_fake() ->
         return quadratic(images_NCHW)
 
     real, fake = torch.randn(64, 3, 2, 2), torch.randn(64, 3, 2, 2)
-    term(GradientPenalty(), judgement(judge, real, fake))
+    term(GradientPenalty(), context(judge, real, fake))
     between = seen[-1]
     shares = ((between - fake) / (real - fake)).flatten(1)
     assert shares.std(1).max() < 1e-3, "one share for all pixels of an image"
@@ -129,7 +130,7 @@ def test_gradient_penalty_looks_at_one_point_between_each_real_and_its_fake() ->
 
 def test_gradient_penalty_of_a_quadratic_discriminator_is_what_the_integral_says() -> None:
     """With reals at 2, fakes at 0 and |grad D(x)| = |x|: lambda int_0^1 (2 e - 1)^2 de = lambda / 3."""
-    case = judgement(quadratic, torch.full((20_000, 1, 1, 1), 2.0), torch.zeros(20_000, 1, 1, 1))
+    case = context(quadratic, torch.full((20_000, 1, 1, 1), 2.0), torch.zeros(20_000, 1, 1, 1))
     assert term(GradientPenalty(weight=6.0), case).item() == pytest.approx(2.0, rel=0.03)
 
 
@@ -142,7 +143,7 @@ def test_dragan_looks_up_to_so_many_standard_deviations_above_the_real_images(re
         return quadratic(images_NCHW)
 
     real = 0.3 * torch.randn(500, 1, 2, 2)
-    term(DraganPenalty(reach=reach), judgement(judge, real, torch.full_like(real, 100.0)))
+    term(DraganPenalty(reach=reach), context(judge, real, torch.full_like(real, 100.0)))
     noise, most = seen[-1] - real, reach * real.std().item()
     assert noise.min() > -1e-6
     assert noise.max() < most * 1.01
@@ -160,7 +161,7 @@ def test_chance_alone_decides_where_a_penalty_looks(spec: Any) -> None:
     def cubic(images_NCHW: Tensor) -> Tensor:
         return (images_NCHW.flatten(1) @ weight) ** 3
 
-    first, again, other = (term(spec, judgement(cubic, real, fake, seed=seed)).item() for seed in (1, 1, 2))
+    first, again, other = (term(spec, context(cubic, real, fake, seed=seed)).item() for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -180,7 +181,7 @@ def test_every_penalty_teaches_a_network_whose_images_require_grad_only_if_it_as
             logits: Tensor = network(images_NCHW).float().squeeze(1)
         return logits
 
-    case = penalties.Judgement(real, fake, judge(real), judge(fake), judge, torch.Generator().manual_seed(0), {})
+    case = penalties.PenaltyContext(real, fake, judge(real), judge(fake), judge, torch.Generator().manual_seed(0), {})
     penalty = term(spec, case)
     gradients = torch.autograd.grad(penalty, list(network.parameters()), allow_unused=True)
     assert penalty.dtype == torch.float32

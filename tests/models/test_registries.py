@@ -9,7 +9,8 @@ import torch
 
 from models import architectures, augment, data, evaluators, losses, optimizers, penalties, specs, training
 from models.data import catalog
-from models.training import guard, lr_schedules
+from models.specs import figures
+from models.training import guard, lr_schedules, methods
 
 MLP = {"kind": "mlp", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
 DCGAN = {"kind": "dcgan", "latent_dim": 8, "channels": 4}
@@ -43,14 +44,17 @@ def test_registry_and_spec_name_the_same_kinds(union: Any, registry: Mapping[str
     assert set(registry) == kinds(union)
 
 
+def test_every_method_that_a_spec_can_ask_for_exists() -> None:
+    assert set(specs.methods.REGISTRY) == set(methods.REGISTRY)
+
+
 def test_every_builtin_dataset_has_facts_and_a_loader() -> None:
     named = set(get_args(specs.BuiltinDataset.model_fields["name"].annotation))
     assert named == set(catalog.BUILTIN) == set(data.BUILTIN)
 
 
 def test_every_metric_and_every_feature_extractor_exists() -> None:
-    annotation = specs.EvaluationPlan.model_fields["metrics"].annotation
-    assert set(get_args(get_args(annotation)[0])) == set(evaluators.METRICS)
+    assert set(get_args(figures.Metric)) == set(figures.REGISTRY) == set(evaluators.METRICS)
     assert {entry.facts.features for entry in catalog.BUILTIN.values()} - {None} == set(evaluators.FEATURES)
 
 
@@ -98,7 +102,7 @@ def test_two_steps_of_every_kind_change_both_networks_and_stay_finite(
     (state,) = [event.snapshot for event in run if isinstance(event, training.CheckpointDue)]
     start = architectures.build(spec)
     for name, tensors in state.networks.items():
-        network = start.generator if name == "generator" else start.discriminator
+        network = start[name]
         # Weights only: a relativistic loss gives the discriminator's last bias no gradient.
         weights = {key: weight for key, weight in network.named_parameters() if weight.dim() > 1}
         still = [key for key, weight in weights.items() if torch.equal(weight, tensors[key])]

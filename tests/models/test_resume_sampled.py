@@ -18,11 +18,10 @@ from models import architectures, augment, data, losses, optimizers, penalties
 from models.augment import policies
 from models.data import catalog
 from models.specs import TrainingSpec
-from models.training import guard, lr_schedules
-from models.training.inputs import Deal
-from models.training.methods import rounds
-from models.training.objective import Rules
-from models.training.state import Game
+from models.training import guard, lr_schedules, methods
+from models.training.inputs import StepInputs
+from models.training.methods import Method, Shown
+from models.training.state import TrainingState
 from tests.models.runs import Run, outcome, resumed
 
 Make = Callable[..., TrainingSpec]
@@ -188,25 +187,29 @@ def check(tiny: Make, events: Run, part: Part, attempts: Sequence[int], *, fails
     run = functools.partial(events, dataset=noise(spec.dataset.name))
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         if fails:
-            patch.setattr(rounds, "method", functools.partial(fragile, rounds.method))
+            patch.setattr(methods, "prepare", functools.partial(fragile, methods.prepare))
         whole = outcome(lambda: run(spec))
         pieces = outcome(lambda: resumed(run, spec, attempts=attempts, folder=Path(folder)))
     assert pieces == whole
 
 
-def fragile(method: Callable[[TrainingSpec], rounds.Round], spec: TrainingSpec) -> rounds.Round:
-    """Some rounds end in NaN: those whose weights' bits say so, and nothing but the run's state."""
-    play = method(spec)
+def fragile(
+    prepare: Callable[..., tuple[TrainingState, Method]], spec: TrainingSpec, **where: Any
+) -> tuple[TrainingState, Method]:
+    """Some steps end in NaN: those whose weights' bits say so, and nothing but the run's state."""
+    state, method = prepare(spec, **where)
+    step = method.step
 
-    def played(game: Game, rules: Rules, deals: Sequence[Deal]) -> rounds.Shown:
-        shown = play(game, rules, deals)
-        bits = b"".join(weight.detach().numpy().tobytes() for weight in game.parameters())
+    def spoilt(state: TrainingState, inputs: Sequence[StepInputs]) -> Shown:
+        shown = step(state, inputs)
+        bits = b"".join(weight.detach().numpy().tobytes() for weight in state.all_parameters())
         if zlib.crc32(bits) % 4 == 0:
             with torch.no_grad():
-                game.generator_parameters[0].fill_(torch.nan)
+                state.parameters["generator"][0].fill_(torch.nan)
         return shown
 
-    return played
+    setattr(method, "step", spoilt)  # noqa: B010 - a method of one object, which mypy lets nobody assign
+    return state, method
 
 
 every_architecture = pytest.mark.parametrize("architecture", sorted(architectures.REGISTRY))

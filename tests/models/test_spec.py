@@ -133,7 +133,7 @@ def test_a_list_replaces_the_presets() -> None:
         ({"loss": {"kind": "elbo"}}, "loss elbo trains an autoencoder: set architecture.kind to vae"),
         (
             {"architecture": VAE},
-            "architecture vae is not trained by a game: set loss.kind to elbo, not relativistic_paired",
+            "architecture vae is not adversarial: set loss.kind to elbo, not relativistic_paired",
         ),
         (
             {"preset": "vae", "penalties": [{"kind": "r1"}]},
@@ -143,7 +143,7 @@ def test_a_list_replaces_the_presets() -> None:
         ({"preset": "vae", "augment": {"kind": "diffaugment"}}, "would learn to draw what augment diffaugment does"),
         (
             {"generator_optimizer": {"kind": "extra_adam"}},
-            "extra_adam looks ahead with both players: set both generator_optimizer and discriminator_optimizer to it",
+            "extra_adam looks ahead with both networks: set both generator_optimizer and discriminator_optimizer to it",
         ),
         (
             {
@@ -151,7 +151,7 @@ def test_a_list_replaces_the_presets() -> None:
                 "discriminator_optimizer": {"kind": "extra_adam"},
                 "discriminator_steps": 2,
             },
-            "extra_adam moves two players in turns of one step: set discriminator_steps to 1",
+            "extra_adam moves a generator and a discriminator once each: set discriminator_steps to 1",
         ),
         ({"cuda_graphs": True}, "cuda_graphs replays compiled networks: set compile to true, or cuda_graphs to false"),
         (

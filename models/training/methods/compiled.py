@@ -1,33 +1,34 @@
-"""Rounds compiled whole: both turns and both steps of a game as one function, which PyTorch's compiler turns into one
-program. It fuses what lies between matrix products, and gradients are read where they were made.
+"""Alternating steps compiled whole: losses, gradients and both optimizers' steps as one program.
+
+PyTorch's compiler fuses what lies between matrix products, and gradients are read where they were made.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch._C._dynamo.eval_frame import reset_code
 
-from models import augment, penalties, specs
+from models import augment, optimizers, penalties, specs
 from models.optimizers.fused_adam import FusedAdam
 from models.training import objective
-from models.training.inputs import Deal
-from models.training.methods import rounds
-from models.training.methods.rounds import Shown
-from models.training.objective import Rules
-from models.training.state import Game
+from models.training.inputs import StepInputs
+from models.training.methods.alternating import Alternating
+from models.training.methods.method import Shown
+from models.training.objective import Objective
+from models.training.state import TrainingState
 
 Outcome = tuple[Tensor, dict[str, Tensor]]
 """fake_NCHW, and scalars for the meter."""
 
 
-def whole(spec: specs.TrainingSpec, *, device: torch.device, processes: int) -> bool:
-    """Whether the spec's rounds are compiled whole: turns about, with one batch in one part, Adam on both sides, lazy
-    penalties if any, and nothing by chance in what the discriminator is shown. Of other specs, and on other devices,
-    the networks are compiled, each by itself.
+def can_compile(spec: specs.TrainingSpec, *, device: torch.device, processes: int) -> bool:
+    """Return whether a spec's steps are compiled whole.
+
+    They are on a CPU, for alternating steps with one batch in one part, Adam on both sides, lazy penalties if any, and
+    nothing random in what the discriminator sees. Elsewhere each network is compiled by itself.
     """
     view = augment.REGISTRY[spec.augment.kind]
     kinds = [(penalty, penalties.REGISTRY[penalty.kind]) for penalty in spec.penalties]
@@ -35,44 +36,44 @@ def whole(spec: specs.TrainingSpec, *, device: torch.device, processes: int) -> 
         spec.compile
         and device.type == "cpu"
         and processes == 1
-        and spec.loss.kind != "elbo"
+        and specs.methods.name(spec) == "alternating"
         and spec.discriminator_steps == spec.accumulation_steps == 1
         and all(adam.kind in {"adam", "adamw"} for adam in (spec.generator_optimizer, spec.discriminator_optimizer))
         and all(kind.project is None and penalty.every_steps > 1 for penalty, kind in kinds)
-        and view.judged is None
-        and view.learn is None
+        and view.shown is None
+        and view.update is None
     )
 
 
-class Rounds:
-    """Plays a game's rounds compiled, but for those in which penalties are due. To be called as a `rounds.Round`."""
+class CompiledAlternating(Alternating):
+    """Steps with a penalty's term run as they are; all others are compiled at the first of them."""
 
-    def __init__(self) -> None:
-        self._compiled = False
-        # Programs made for games that are over would count towards the compiler's limit for one function, which is 8.
-        reset_code(_turns.__code__)
-        self._turns = torch.compile(_turns, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
+    def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:
+        super().__init__(spec, device=device)
+        self._has_compiled = False
+        # Programs made for runs that are over would count towards the compiler's limit for one function, which is 8.
+        reset_code(_step_both.__code__)
+        self._step_both = torch.compile(_step_both, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
 
-    def __call__(self, game: Game, rules: Rules, deals: Sequence[Deal]) -> Shown:
-        (deal,) = deals
-        if rules.terms_due(deal.turn):
-            return rounds.take_turns(game, rules, deals)
-        sides = _Side.of(game.discriminator_optimizer), _Side.of(game.generator_optimizer)
+    def step(self, state: TrainingState, inputs: Sequence[StepInputs]) -> Shown:
+        (only,) = inputs
+        if self.objective.terms_at(only.number):
+            return super().step(state, inputs)
+        sides = _Side.of(state.optimizers["discriminator"]), _Side.of(state.optimizers["generator"])
         # The compiler leaves functions with gradients in them alone unless it is told otherwise.
         with torch._dynamo.config.patch(trace_autograd_ops=True):
-            fake_NCHW, scores = self._turns(game, rules, deal, *sides)
-        self._compiled = True
-        game.meter.add(scores)
-        return Shown(deal.real_NCHW, fake_NCHW)
+            fake_NCHW, scores = self._step_both(state, self.objective, only, *sides)
+        self._has_compiled = True
+        state.meter.add(scores)
+        return Shown(only.real_NCHW, fake_NCHW)
 
-    def have_compiled(self) -> bool:
-        """Whether one has been compiled and played yet."""
-        return self._compiled
+    def has_compiled(self) -> bool:
+        return self._has_compiled
 
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """A player's optimizer, and what of it changes from round to round, as tensors."""
+    """A network's optimizer; what of it changes from step to step is here as tensors."""
 
     optimizer: FusedAdam
     moments: tuple[list[Tensor], list[Tensor], Tensor]
@@ -80,21 +81,23 @@ class _Side:
     lr: Tensor
 
     @classmethod
-    def of(cls, optimizer: Any) -> "_Side":
+    def of(cls, optimizer: optimizers.Optimizer) -> "_Side":
         assert isinstance(optimizer, FusedAdam)
         return cls(optimizer, optimizer.moments(), optimizer.pace(), torch.tensor(optimizer.lr))
 
 
-def _turns(game: Game, rules: Rules, deal: Deal, discriminator: _Side, generator: _Side) -> Outcome:
-    """As `rounds.take_turns` for one deal in one part, no penalty being due."""
-    drawn_NCHW = objective.generate(game, rules, deal, learning=True)
-    verdict = objective.look(game, rules, deal, drawn_NCHW, due=())
-    gradients = torch.autograd.grad(verdict.loss, game.discriminator_parameters)
-    norm_d = _step(discriminator, gradients, max_norm=game.spec.discriminator_optimizer.max_gradient_norm)
-    loss_g = objective.please(game, rules, deal, drawn_NCHW)
-    gradients = torch.autograd.grad(loss_g, game.generator_parameters)
-    norm_g = _step(generator, gradients, max_norm=game.spec.generator_optimizer.max_gradient_norm)
-    scores = verdict.scores | {"grad_norm_d": norm_d, "loss_g": loss_g, "grad_norm_g": norm_g}
+def _step_both(
+    state: TrainingState, objective_: Objective, inputs: StepInputs, discriminator: _Side, generator: _Side
+) -> Outcome:
+    """As `Alternating.step` for one batch in one part, without a penalty's term."""
+    drawn_NCHW = objective.generate(state, objective_, inputs, with_graph=True)
+    loss = objective.discriminator_loss(state, objective_, inputs, drawn_NCHW, terms=())
+    gradients = torch.autograd.grad(loss.loss, state.parameters["discriminator"])
+    norm_d = _step(discriminator, gradients, max_norm=state.players["discriminator"].optimizer.max_gradient_norm)
+    loss_g = objective.generator_loss(state, objective_, inputs, drawn_NCHW)
+    gradients = torch.autograd.grad(loss_g, state.parameters["generator"])
+    norm_g = _step(generator, gradients, max_norm=state.players["generator"].optimizer.max_gradient_norm)
+    scores = loss.scores | {"grad_norm_d": norm_d, "loss_g": loss_g, "grad_norm_g": norm_g}
     return drawn_NCHW.detach(), {name: score.detach() for name, score in scores.items()}
 
 

@@ -27,10 +27,10 @@ class Posterior:
         mean_ND, log_variance_ND = encoded.chunk(2, dim=1)
         return cls(mean_ND, log_variance_ND.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND))
 
-    def draw(self, chance: torch.Generator) -> Tensor:
+    def draw(self, rng: torch.Generator) -> Tensor:
         """N x D, differentiably: mean + deviation * noise (Kingma & Welling 2014, section 2.4)."""
         mean_ND = self.mean_ND
-        noise_ND = torch.randn(mean_ND.shape, device=mean_ND.device, dtype=mean_ND.dtype, generator=chance)
+        noise_ND = torch.randn(mean_ND.shape, device=mean_ND.device, dtype=mean_ND.dtype, generator=rng)
         return mean_ND + (self.log_variance_ND / 2).exp() * noise_ND
 
     def divergence(self) -> Tensor:
