@@ -67,9 +67,10 @@ class Hub:
 
     async def close(self) -> None:
         """Stop reading."""
-        if self._reader is not None:
+        while self._reader is not None and not self._reader.done():
+            # Again if need be: below Python 3.12 asyncio.wait_for, which redis uses, may swallow a cancellation.
             self._reader.cancel()
-            await asyncio.wait({self._reader})
+            await asyncio.wait({self._reader}, timeout=0.1)
         await self._redis.aclose()
 
     @contextlib.contextmanager
