@@ -69,7 +69,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.telemetry = telemetry
     for router in ROUTERS:
         app.include_router(router)
-    app.state.routes = [route for router in ROUTERS for route in router.routes]
     app.mount("/docs-files", StaticFiles(directory=str(DOCS_FILES)), name="docs-files")
     app.mount("/static", dashboard.static_files(), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)

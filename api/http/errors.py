@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from models.spec import TrainingSpec
 from store import database
@@ -21,6 +21,7 @@ from store.errors import Conflict, IdempotencyMismatch, NotFound, StorageFull
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 class FieldError(BaseModel):
@@ -156,17 +157,17 @@ def _on_http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        headers["Allow"] = ", ".join(sorted(_allowed(request, known=headers.get("Allow", ""))))
     return Problem(status, str(error.detail), headers=headers).response()
 
 
-def _allowed(request: Request) -> set[str]:
-    """Return the methods of every route with this path. Starlette names those of the first route only."""
-    methods = {
+def _allowed(request: Request, *, known: str) -> set[str]:
+    """Return the methods of every route with this path. `known`: those of the first one, which Starlette names."""
+    methods = {method.strip() for method in known.split(",")} | {
         method
-        for route in request.app.state.routes
-        if route.matches(request.scope)[0] == Match.PARTIAL
-        for method in getattr(route, "methods", None) or ()
+        for method in METHODS
+        for route in request.app.routes
+        if not isinstance(route, Mount) and route.matches({**request.scope, "method": method})[0] == Match.FULL
     }
     return methods | {"HEAD"} if "GET" in methods else methods
 

@@ -16,14 +16,21 @@ class Head:
             return
         # A copy: the server must know that it answers a HEAD, or it waits for a body of Content-Length bytes.
         get = {**scope, "method": "GET"}
+
+        def note_route() -> None:
+            scope["route"] = get.get("route")  # for the log line and the metrics
+
         with anyio.CancelScope() as answering:
 
             async def send_start(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    scope["route"] = get.get("route")  # the log line and the metrics name it
+                    note_route()
                     await send(message)
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
                     # A stream may have nothing to send for hours, and a download would be read in vain.
                     answering.cancel()
 
-            await self.app(get, receive, send_start)
+            try:
+                await self.app(get, receive, send_start)
+            finally:
+                note_route()

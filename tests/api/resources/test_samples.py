@@ -33,10 +33,6 @@ def test_the_newest_checkpoint_serves_and_the_headers_say_so(client, runner, job
     assert answer.headers["saddle-checkpoint"] == newest
     assert answer.headers["saddle-images-seen"] == "200"
     assert answer.text == f"{newest} SampleRequest(count=10, seed=3, truncation=1.0, label=None) 4"
-    again = client.get(
-        f"/v1/jobs/{job_id}/samples.png?count=10&seed=3", headers={"If-None-Match": answer.headers["etag"]}
-    )
-    assert (again.status_code, again.content) == (304, b"")
     assert client.get(f"/v1/jobs/{job_id}/samples.png?seed=4").headers["etag"] != answer.headers["etag"]
 
 
@@ -56,6 +52,56 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(client, runner
     assert answer.status_code == 200
     assert answer.headers["saddle-checkpoint"] == good
     assert client.get(f"/v1/jobs/{job_id}/samples.png?checkpoint={damaged}").status_code == 404
+
+
+KNOWN = ["{etag}", "W/{etag}", '"other", {etag}', 'W/"other" ,W/{etag}, "more"', '"a,b",{etag}', "*", " * "]
+
+
+@pytest.mark.parametrize("path", ["samples.png?seed=3", "samples?count=3", "samples?count=3&format=zip"])
+def test_what_the_client_has_is_not_drawn_again(client, runner, services, job_id, path):
+    newest = runner.save(job_id, 100)
+    url = f"/v1/jobs/{job_id}/{path}"
+    first = client.get(url)
+    drawn = services.sampler.drawn
+    for known in KNOWN:
+        again = client.get(url, headers={"If-None-Match": known.format(etag=first.headers["etag"])})
+        assert (again.status_code, again.content) == (304, b""), known
+        assert (again.headers["etag"], again.headers["saddle-checkpoint"]) == (first.headers["etag"], newest)
+        assert again.headers["cache-control"] == first.headers["cache-control"]
+    assert services.sampler.drawn == drawn
+
+
+def test_what_the_client_does_not_have_is_drawn(client, runner, job_id):
+    runner.save(job_id, 100)
+    url = f"/v1/jobs/{job_id}/samples.png"
+    etag = client.get(url).headers["etag"]
+    for other in ('"other"', etag.strip('"'), etag[:-2] + '"', f'"x{etag[1:]}', '"*"', "**", "", "W/", '"'):
+        assert client.get(url, headers={"If-None-Match": other}).status_code == 200, other
+    newer = runner.save(job_id, 200)
+    answer = client.get(url, headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.headers["saddle-checkpoint"]) == (200, newer)
+
+
+def test_a_damaged_checkpoint_is_nobodys_copy(client, runner, services, job_id):
+    """A 304 would keep its picture in use, where the older checkpoint's is answered to everybody else."""
+    good = runner.save(job_id, 100)
+    url = f"/v1/jobs/{job_id}/samples.png"
+    of_good = client.get(url).headers["etag"]
+    runner.save(job_id, 200)
+    of_newest = client.get(url).headers["etag"]
+    (services.artifacts.path(f"jobs/{job_id}/checkpoints/200") / "damaged").touch()
+    answer = client.get(url, headers={"If-None-Match": of_newest})
+    assert (answer.status_code, answer.headers["saddle-checkpoint"]) == (200, good)
+    for known in (of_good, "*", f"{of_newest}, {of_good}"):
+        answer = client.get(url, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.headers["etag"]) == (304, of_good)
+
+
+def test_nothing_to_serve_is_no_copy_either(client, runner, job_id):
+    url = f"/v1/jobs/{job_id}/samples.png"
+    assert client.get(url, headers={"If-None-Match": "*"}).status_code == 409
+    runner.save(job_id, 100, damaged=True)
+    assert client.get(url, headers={"If-None-Match": "*"}).status_code == 404
 
 
 def test_many_samples_come_as_npz_or_zip(client, runner, job_id):

@@ -12,7 +12,7 @@ from PIL import Image
 from api.services import CorruptCheckpoint, SampleRequest
 from api.serving.cache import Cache
 from api.serving.sampler import TorchSampler
-from models import checkpoint, presets
+from models import checkpoint, presets, sampling
 from models.game import Game
 from models.position import Position
 
@@ -114,7 +114,14 @@ def test_a_flipped_bit_is_found(sampler, folder, name):
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     with pytest.raises(CorruptCheckpoint):
+        sampler.check("ckpt_a", folder)
+    with pytest.raises(CorruptCheckpoint):
         sampler.grid_png("ckpt_a", folder, WISH, columns=4)
+
+
+def test_a_check_draws_nothing(sampler, folder, monkeypatch):
+    monkeypatch.setattr(sampling, "images_NHWC", None)
+    sampler.check("ckpt_a", folder)
 
 
 def test_a_folder_that_is_gone_is_a_damaged_checkpoint(sampler, tmp_path):
