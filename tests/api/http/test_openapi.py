@@ -16,6 +16,12 @@ from tests.api.conftest import make_key
 
 
 @pytest.fixture
+def settings(settings):
+    """A worker that was seen before the test counts as living to its end."""
+    return settings.model_copy(update={"lease_seconds": 3600.0})
+
+
+@pytest.fixture
 def url(services, wait_for) -> Iterator[str]:
     """A server that does not lock out the many bad keys that are tried on it."""
     with services.database.write() as session:
