@@ -1,6 +1,5 @@
 """The FastAPI application, from its services."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
@@ -11,32 +10,22 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import HTMLResponse
 
-from api import (
-    checkpoints,
-    control,
-    dashboard,
-    datasets,
-    errors,
-    events,
-    forks,
-    health,
-    jobs,
-    keys,
-    metrics,
-    openapi,
-    presets,
-    samples,
-)
-from api.access import FailureLimiter
+from api import dashboard
+from api.http import errors, openapi
+from api.http.access import FailureLimiter
+from api.http.head import Head
+from api.http.middleware import Around
+from api.http.telemetry import Telemetry
 from api.live import Hub
-from api.middleware import Around
+from api.resources import checkpoints, datasets, events, health, keys, metrics, presets, samples, workers
+from api.resources.jobs import collection, control, forks
 from api.services import Services
 
 DESCRIPTION = "Adversarial training that stays in the saddle: post a job, watch it train, fetch samples."
 ROUTERS = tuple(
     resource.router
     for resource in (
-        jobs,
+        collection,
         control,
         forks,
         metrics,
@@ -47,6 +36,7 @@ ROUTERS = tuple(
         datasets,
         keys,
         health,
+        workers,
         dashboard,
     )
 )
@@ -54,17 +44,14 @@ DOCS_FILES = files("fastapi_offline") / "static"
 
 
 def create_app(services: Services) -> FastAPI:
-    """Serves with these services; closes none of them."""
-    telemetry = health.Telemetry(services)
+    """Return an application that uses these services and closes none of them."""
+    telemetry = Telemetry(services)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.hub = Hub(services.settings.redis)
-        reader = asyncio.create_task(app.state.hub.run())
+        app.state.hub = Hub(services.settings.redis, encode=events.frame)
+        app.state.hub.start()
         yield
-        reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reader
         await app.state.hub.close()
 
     app = FastAPI(
@@ -75,17 +62,18 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # the redirect's address would be made from the Host header, which anybody may choose
     )
     app.state.services = services
     app.state.failures = FailureLimiter()
     app.state.telemetry = telemetry
     for router in ROUTERS:
         app.include_router(router)
-    app.state.routes = [route for router in ROUTERS for route in router.routes]
     app.mount("/docs-files", StaticFiles(directory=str(DOCS_FILES)), name="docs-files")
     app.mount("/static", dashboard.static_files(), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
-    app.add_middleware(Around, telemetry=telemetry)
+    app.add_middleware(Head)
+    app.add_middleware(Around, telemetry=telemetry)  # around all others
     errors.install(app)
     openapi.install(app)
     return app

@@ -4,18 +4,16 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from api.schemas import EventOut
-from store import live, states, tables
+from store import live, tables
 
 log = structlog.get_logger()
 QUEUE_EVENTS = 256
@@ -24,9 +22,10 @@ RETRY_SECONDS = 1.0
 T = TypeVar("T")
 
 LONG_REPLAYS = 2
+"""How many viewers may read a long history at once."""
 REST = 3.0
-"""So many viewers with a long way to go read the history at once, and where others wait each reading is followed by a
-rest of so many times its length: however many catch up, half of this process's time is left to those who are live."""
+"""While others wait, each part of a long history is followed by a rest of this many times its length. However many
+viewers catch up, half of this process's time is left to those who are live."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +37,45 @@ class Frame:
     ends: bool
     """Whether the job has ended with it."""
 
-    @classmethod
-    def of(cls, event: tables.Event) -> Self:
-        data = EventOut.of(event).model_dump_json()
-        sse = ServerSentEvent(data=data, event=event.type, id=str(event.id), sep="\n").encode()
-        return cls(event.id, sse, ends=event.type == "state" and event.data.get("status") in states.ENDED)
-
 
 Viewer = asyncio.Queue[Frame | None]
 """Events as they come. None: some were missed, the database has them."""
 
 
 class Hub:
-    """A viewer that does not keep up misses events and is told so; it harms nobody else."""
+    """Hands events to viewers. One that does not keep up misses events, is told so, and delays nobody else."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, encode: Callable[[tables.Event], Frame]) -> None:
+        """`encode` makes an event what viewers are sent. It may raise ValueError, OverflowError or OSError."""
         self._redis = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=BLOCK_MILLISECONDS / 1000 + 5)
+        self._encode = encode
         self._viewers: dict[str, set[Viewer]] = defaultdict(set)
         self._turns = asyncio.Semaphore(LONG_REPLAYS)
+        self._reader: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no live events are read at present; None while they are."""
+        if self._reader is None or self._reader.done():
+            return "not running"
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._reader = asyncio.create_task(self._keep_reading())
+
+    async def close(self) -> None:
+        """Stop reading."""
+        while self._reader is not None and not self._reader.done():
+            # Again if need be: below Python 3.12 asyncio.wait_for, which redis uses, may swallow a cancellation.
+            self._reader.cancel()
+            await asyncio.wait({self._reader}, timeout=0.1)
+        await self._redis.aclose()
 
     @contextlib.contextmanager
     def watch(self, job_id: str) -> Iterator[Viewer]:
+        """Open a queue of the events of a job."""
         viewer: Viewer = asyncio.Queue(QUEUE_EVENTS)
         self._viewers[job_id].add(viewer)
         try:
@@ -68,28 +85,8 @@ class Hub:
             if not self._viewers[job_id]:
                 del self._viewers[job_id]
 
-    async def run(self) -> None:
-        """Reads until cancelled; after an outage every viewer is sent to the database."""
-        last: str | bytes = "$"
-        while True:
-            try:
-                answer: Any = await self._redis.xread({live.STREAM: last}, block=BLOCK_MILLISECONDS, count=500)
-            except (RedisError, OSError) as error:
-                log.warning("live events away, viewers read the database", error=str(error))
-                last = "$"
-                await asyncio.sleep(RETRY_SECONDS)
-                self._miss_all()
-                continue
-            for entry_id, fields in _entries(answer):
-                last = entry_id
-                event = live.decode(fields)
-                if viewers := self._viewers.get(event.job_id):
-                    frame = Frame.of(event)
-                    for viewer in viewers:
-                        _offer(viewer, frame)
-
     async def in_turn(self, read: Callable[[], T]) -> T:
-        """Reads, in a thread, a part of a long history."""
+        """Read, in a thread, a part of a long history."""
         async with self._turns:
             began = time.monotonic()
             found = await run_in_threadpool(read)
@@ -97,8 +94,44 @@ class Hub:
                 await asyncio.sleep(REST * (time.monotonic() - began))
             return found
 
-    async def close(self) -> None:
-        await self._redis.aclose()
+    async def _keep_reading(self) -> None:
+        """Read until cancelled. Whatever ends the reading, begin again and send every viewer to the database."""
+        while True:
+            try:
+                await self._read()
+            except (RedisError, OSError) as error:
+                self._trouble = f"away: {type(error).__name__}"
+                log.warning("live events away, viewers read the database", error=str(error))
+            except Exception as error:
+                # Nobody awaits this task: without a word it would be gone for good.
+                self._trouble = f"crashed: {type(error).__name__}"
+                log.error("the reader of live events crashed and is started again", exc_info=error)
+            await asyncio.sleep(RETRY_SECONDS)
+            self._miss_all()
+
+    async def _read(self) -> None:
+        """Hand on what comes after the newest entry."""
+        newest: Any = await self._redis.xrevrange(live.STREAM, count=1)
+        last = newest[0][0] if newest else "0-0"
+        self._trouble = None
+        # From here on nothing is missed; what came before is in the database.
+        self._miss_all()
+        while True:
+            answer: Any = await self._redis.xread({live.STREAM: last}, block=BLOCK_MILLISECONDS, count=500)
+            for entry_id, fields in _entries(answer):
+                last = entry_id
+                self._hand_on(entry_id, fields)
+
+    def _hand_on(self, entry_id: bytes, fields: Mapping[bytes, bytes]) -> None:
+        try:
+            event = live.decode(fields)
+            viewers = self._viewers.get(event.job_id)
+            frame = self._encode(event) if viewers else None
+        except (ValueError, OverflowError, OSError) as error:
+            log.warning("an entry of the stream is no event", entry=entry_id.decode(), error=str(error))
+            return
+        for viewer in viewers or ():
+            _offer(viewer, frame)
 
     def _miss_all(self) -> None:
         for viewers in self._viewers.values():
@@ -115,7 +148,7 @@ def _offer(viewer: Viewer, frame: Frame | None) -> None:
 
 
 def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """Of the one stream that was asked for, in RESP2's list or RESP3's map."""
+    """Return the entries of the one stream that was asked for, from RESP2's list or RESP3's map."""
     if not answer:
         return []
     if isinstance(answer, dict):

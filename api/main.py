@@ -8,7 +8,7 @@ import uvicorn
 
 from api.app import create_app
 from api.services import Services
-from api.serving import TorchSampler
+from api.serving.sampler import TorchSampler
 from store import keys, logs
 from store.artifacts import Artifacts, write_private
 from store.database import Database
@@ -20,9 +20,10 @@ GRACE_SECONDS = 5
 
 
 def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
     logs.configure()
     settings = Settings()
-    # One thread: a grid of small networks gains nothing from more, and its bytes do not depend on the machine's cores.
+    # One thread: more gain nothing for small networks, and the bytes must not depend on the machine's cores.
     torch.set_num_threads(1)
     _allow_many_viewers()
     queue = Queue(settings.redis)
@@ -40,7 +41,7 @@ def main() -> None:
         create_app(services),
         host=settings.host,
         port=settings.port,
-        access_log=False,  # api.middleware logs requests, without their query strings
+        access_log=False,  # api.http.middleware logs requests, without their query strings
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
@@ -55,7 +56,7 @@ def _allow_many_viewers() -> None:
 
 
 def _ensure_admin_key(database: Database, settings: Settings) -> None:
-    """At the first start an admin key is made and written to the data folder, readable by its owner only."""
+    """Make an admin key at the first start, and write it to the data folder, readable by its owner only."""
     with database.write() as session:
         if keys.living_admins(session):
             return

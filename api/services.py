@@ -1,8 +1,10 @@
-"""What the routes work with, made once by the composition root."""
+"""Services: what the routes work with, made once by the composition root."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from models.specs import TrainingSpec
 from store.artifacts import Artifacts
@@ -10,49 +12,45 @@ from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
 
-
-class CorruptCheckpoint(Exception):
-    """A checkpoint's file is not what its manifest says."""
+if TYPE_CHECKING:  # it imports torch
+    from models.training.estimates import Estimate
 
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """Image i is a function of (checkpoint, seed, i, truncation, label) alone."""
+    """The images to draw. Image i is a function of (checkpoint, seed, i, truncation, label) alone."""
 
     count: int
     seed: int
     truncation: float
     label: int | None = None
-    """A class of the model's; None: an unconditional model's image, or of class i modulo the number of classes."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a spec will need. `flops_per_image` counts one training step's work for one image."""
-
-    generator_parameters: int
-    discriminator_parameters: int
-    flops_per_image: float
-    memory_bytes: int
+    """A class of a conditional model. None: image i shows class i modulo the number of classes; no class of an
+    unconditional model."""
 
 
 class Sampler(Protocol):
     """Draws from checkpoints. A protocol, so that the API is tested without torch."""
 
+    def check(self, checkpoint_id: str, folder: Path) -> None:
+        """Make sure that a checkpoint can be drawn from, without drawing. Raises CorruptCheckpoint."""
+
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
-        """A grid, or a scatter of that many points or more. Raises CorruptCheckpoint."""
+        """Draw a grid; of points a scatter, of that many or more. Raises CorruptCheckpoint."""
 
     def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """`images`: uint8, N x H x W x C; points float32, N x 1 x 1 x 2. Raises CorruptCheckpoint."""
+        """Draw `images`: uint8, N x H x W x C; points float32, N x 1 x 1 x 2. Raises CorruptCheckpoint."""
 
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """One PNG an image; not for points. Raises CorruptCheckpoint."""
+        """Draw one PNG an image; not for points. Raises CorruptCheckpoint."""
 
-    def estimate(self, spec: TrainingSpec) -> Estimate: ...
+    def estimate(self, spec: TrainingSpec) -> Estimate:
+        """Work out what a spec will need."""
 
 
 @dataclass(frozen=True)
 class Services:
+    """Everything that a route may need; closed by who made it."""
+
     settings: Settings
     database: Database
     queue: Queue

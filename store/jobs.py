@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from store import database, ids, states, tables
@@ -67,9 +67,19 @@ def page(
     if dataset is not None:
         query = query.where(tables.Job.dataset == dataset)
     for key, value in labels.items():
-        query = query.where(tables.Job.labels[key].as_string() == value)
+        query = query.where(_is_labelled(session, key=key, value=value))
     rows = list(session.scalars(query.order_by(tables.Job.id.desc()).limit(limit + 1)))
     return rows[:limit], len(rows) > limit
+
+
+def _is_labelled(session: Session, *, key: str, value: str) -> ColumnElement[bool]:
+    labels = tables.Job.labels
+    if session.get_bind().dialect.name == "postgresql":
+        matches: ColumnElement[bool] = labels[key].as_string() == value
+        return matches
+    # A path such as $."clé" is compared with the stored text, where é is an escape, and cannot hold every key.
+    label = func.json_each(labels).table_valued("key", "value")
+    return select(label.c.key).where(label.c.key == key, label.c.value == value).exists()
 
 
 def counts(session: Session) -> dict[str, int]:

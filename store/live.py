@@ -4,16 +4,30 @@ One capped stream for all jobs, so that a process of viewers needs one reader. I
 viewer that misses an event finds it in the database.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
 from store import tables
 
 STREAM = "saddle:events"
 MAX_ENTRIES = 10_000
+
+
+class Entry(BaseModel):
+    """What an entry of the stream must hold. Anybody with access to Redis can write there."""
+
+    model_config = ConfigDict(strict=True)
+
+    job_id: str
+    id: int
+    type: str
+    at: float
+    images_seen: int
+    data: dict[str, Any]
 
 
 def publish(redis: Redis, events: Iterable[tables.Event]) -> None:
@@ -35,5 +49,7 @@ def encode(event: tables.Event) -> dict[str, Any]:
     }
 
 
-def decode(fields: dict[bytes, bytes]) -> tables.Event:
-    return tables.Event(**orjson.loads(fields[b"event"]), tick_images=None)
+def decode(fields: Mapping[bytes, bytes]) -> tables.Event:
+    """Return the event of an entry. Raises ValueError for an entry that is none."""
+    entry = Entry.model_validate(orjson.loads(fields.get(b"event", b"")))
+    return tables.Event(**vars(entry), tick_images=None)

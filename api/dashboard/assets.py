@@ -1,4 +1,4 @@
-"""What the pages load: the dashboard's own files and plotly.js from its wheel. Nothing comes from another host."""
+"""Assets: the dashboard's own files, and plotly.js from its wheel. Pages load nothing from another host."""
 
 import functools
 import gzip
@@ -18,7 +18,7 @@ PLOTLY_URL = f"/assets/plotly-{version('plotly')}.min.js"
 
 
 class Revalidated(StaticFiles):
-    """A browser asks each time whether its copy is still good: after an upgrade no page mixes old and new scripts."""
+    """Files that a browser asks for each time, so that after an upgrade no page mixes old and new scripts."""
 
     def file_response(
         self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
-from api.errors import Problem
+from api.http.errors import Problem
 
 MAX_BYTES = 10_000
 MAX_FIELDS = 10

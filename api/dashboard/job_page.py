@@ -3,11 +3,13 @@
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
-from api.access import Using
 from api.dashboard import rendering
 from api.dashboard.routing import PageRoute, Viewer
-from api.errors import not_found
-from api.schemas import CheckpointOut, EventOut, JobOut
+from api.http.access import Using
+from api.http.errors import not_found
+from api.resources.checkpoints import CheckpointOut
+from api.resources.events import EventOut
+from api.resources.jobs.answers import JobOut
 from store import checkpoints, events, ids, jobs, tables
 from store.errors import NotFound
 
@@ -15,12 +17,12 @@ router = APIRouter(route_class=PageRoute)
 EVENTS_SHOWN = 100
 EVALUATIONS_DRAWN = 1000
 TOLD = ("state", "checkpoint", "samples", "evaluation", "guard", "log")
-"""The types of events that are listed: all but the ticks, which are drawn."""
+"""The types of events that are listed: all but the ticks, which are drawn as curves."""
 
 
 @router.get("/jobs/{job_id}")
 def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Response:
-    """What is no id names no job: 404, as for another tenant's."""
+    """Show a job. What is no id is answered like another tenant's job: 404."""
     if not ids.is_valid(job_id, prefix="job"):
         raise not_found("no such job")
     with services.database.read() as session:
@@ -30,11 +32,11 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         parent = _parent(session, job, tenant=viewer.tenant)
         rated = events.newest_first(session, job_id=job_id, types=("evaluation",), limit=EVALUATIONS_DRAWN)
     context = {
-        "job": JobOut.of(job),
-        "parent": None if parent is None else JobOut.of(parent),
+        "job": JobOut.model_validate(job),
+        "parent": None if parent is None else JobOut.model_validate(parent),
         "seconds_trained": job.seconds_trained or None,
-        "checkpoints": [CheckpointOut.of(row) for row in saved],
-        "events": [EventOut.of(row) for row in told],
+        "checkpoints": [CheckpointOut.model_validate(row) for row in saved],
+        "events": [EventOut.model_validate(row) for row in told],
         "events_shown": EVENTS_SHOWN,
         "evaluations": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
         "last_event_id": job.last_event_id,
@@ -44,7 +46,7 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
 
 
 def _parent(session: Session, job: tables.Job, *, tenant: str) -> tables.Job | None:
-    """The job that a fork comes from, unless it has been deleted."""
+    """Return the job that a fork comes from, unless it has been deleted."""
     if job.forked_from_job is None:
         return None
     try:

@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.access import Using
 from api.dashboard import rendering
 from api.dashboard.installation import Installation
 from api.dashboard.routing import PageRoute, Viewer
-from api.jobs import PATTERN
-from api.schemas import JobOut
+from api.http.access import Using
+from api.http.ids import pattern
+from api.resources.jobs.answers import JobOut
 from store import jobs, states
 
 router = APIRouter(route_class=PageRoute)
@@ -22,7 +22,7 @@ def show(
     request: Request,
     services: Using,
     viewer: Viewer,
-    after: Annotated[str | None, Query(pattern=PATTERN)] = None,
+    after: Annotated[str | None, Query(pattern=pattern("job"))] = None,
     status: Annotated[str | None, Query(pattern=f"^({'|'.join(states.STATUSES)})$")] = None,
 ) -> Response:
     with services.database.read() as session:
@@ -31,7 +31,7 @@ def show(
         )
         installation = Installation.of(services, session)
     context = {
-        "jobs": [JobOut.of(row) for row in rows],
+        "jobs": [JobOut.model_validate(row) for row in rows],
         "active": any(row.status not in states.ENDED for row in rows),
         "status": status,
         "statuses": states.STATUSES,

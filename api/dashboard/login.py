@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.access import COOKIE, FailureLimiter, Using, identify, refuse_cross_site
 from api.dashboard import rendering
 from api.dashboard.forms import Form
 from api.dashboard.routing import PageRoute
+from api.http.access import COOKIE, FailureLimiter, Using, identify, refuse_cross_site
 from api.services import Services
 from store import keys
 

@@ -8,9 +8,9 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from api.access import Principal
 from api.dashboard import formats, highlighting
 from api.dashboard.assets import PLOTLY_URL
+from api.http.access import Principal
 from store import states
 
 FOLDER = Path(__file__).parent / "templates"

@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api.access import Principal, Using, identify
 from api.dashboard import rendering
-from api.errors import Problem
+from api.http.access import Principal, Using, identify
+from api.http.errors import Problem
 from store.errors import NotFound
 
 FAULTS = (Problem, NotFound, RequestValidationError, DBAPIError, PoolTimeout)

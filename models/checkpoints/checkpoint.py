@@ -19,22 +19,32 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from models.checkpoints import versions
+from models.checkpoints.errors import CorruptCheckpoint, NonFinite
 from models.checkpoints.progress import Progress
 from models.checkpoints.snapshot import SAMPLED, Snapshot, Tensors
 from models.specs.stored import StoredSpec
+
+__all__ = [
+    "GENERATOR",
+    "GOOD",
+    "MANIFEST",
+    "TRAINING",
+    "Checkpoint",
+    "CorruptCheckpoint",
+    "File",
+    "Manifest",
+    "NonFinite",
+    "read",
+    "read_file",
+    "read_manifest",
+    "verify",
+    "write",
+]
 
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
 GOOD = "good.safetensors"
 MANIFEST = "manifest.json"
-
-
-class CorruptCheckpoint(Exception):
-    """The folder does not hold what was once written there."""
-
-
-class NonFinite(ValueError):
-    """The snapshot holds NaN or infinity, which is never saved."""
 
 
 class File(BaseModel):

@@ -13,6 +13,7 @@ from models import architectures
 from models.checkpoints import checkpoint
 from models.checkpoints.snapshot import Snapshot
 from models.data import Stored, pixels
+from models.generation import labels
 from models.runtime import placement, randomness
 from models.specs import TrainingSpec
 
@@ -69,7 +70,8 @@ def images_NHWC(
 
     Raises ValueError for a label that the generator does not know.
     """
-    _check(label, spec=generator.spec)
+    if (problem := labels.problem(label, spec=generator.spec)) is not None:
+        raise ValueError(f"label: {problem}")
     first, end = start // CHUNK, -(-(start + count) // CHUNK)
     chunks = [
         _chunk_NHWC(generator, seed=seed, number=number, truncation=truncation, label=label)
@@ -78,14 +80,6 @@ def images_NHWC(
     if not chunks:
         return _none_NHWC(generator.spec)
     return np.concatenate(chunks)[start - first * CHUNK :][:count]
-
-
-def _check(label: int | None, *, spec: TrainingSpec) -> None:
-    classes = spec.dataset.facts.classes
-    if label is not None and not spec.labels:
-        raise ValueError("the model is unconditional: it takes no label")
-    if label is not None and not 0 <= label < classes:
-        raise ValueError(f"label {label} is none of {spec.dataset.name}'s {classes} classes: use 0 to {classes - 1}")
 
 
 def _chunk_NHWC(generator: LoadedGenerator, *, seed: int, number: int, truncation: float, label: int | None) -> Stored:

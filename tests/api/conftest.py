@@ -3,12 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.services import CorruptCheckpoint, Estimate, SampleRequest, Services
+from api.services import SampleRequest, Services
+from models.checkpoints.errors import CorruptCheckpoint
 from store import checkpoints, keys, runs, states
 from store.artifacts import Artifacts
 from store.database import Database
@@ -17,7 +19,14 @@ from store.settings import Settings
 
 
 class FakeSampler:
-    """Answers with what it was asked. A folder that holds the file `damaged` is a damaged checkpoint."""
+    """Answers with what it was asked, and counts. A folder that holds the file `damaged` is a damaged checkpoint."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def check(self, checkpoint_id: str, folder: Path) -> None:
+        if not folder.exists() or (folder / "damaged").exists():
+            raise CorruptCheckpoint("bytes differ from the manifest")
 
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
         return self._answer(folder, f"{checkpoint_id} {request} {columns}")
@@ -28,12 +37,15 @@ class FakeSampler:
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
         return self._answer(folder, f"zip {checkpoint_id} {request}")
 
-    def estimate(self, spec: object) -> Estimate:
-        return Estimate(generator_parameters=10, discriminator_parameters=20, flops_per_image=100.0, memory_bytes=1000)
+    def estimate(self, spec: object) -> SimpleNamespace:
+        """The fields of models.estimates.Estimate, which imports torch."""
+        return SimpleNamespace(
+            generator_parameters=10, discriminator_parameters=20, flops_per_image=100, memory_bytes=1000
+        )
 
     def _answer(self, folder: Path, text: str) -> bytes:
-        if not folder.exists() or (folder / "damaged").exists():
-            raise CorruptCheckpoint("bytes differ from the manifest")
+        self.check("", folder)
+        self.drawn += 1
         return text.encode()
 
 

@@ -147,10 +147,10 @@ REMOVALS = (
     ),
     Removal(
         "a viewer that missed something reads the database",
-        "api/events.py",
-        "elif frame.id == last + 1:",
-        "elif frame.id > last:",
-        ("tests/api/test_series.py", "tests/faults/test_12_metrics.py"),
+        "api/resources/events.py",
+        "elif heard.id == last + 1:",
+        "elif heard.id > last:",
+        ("tests/api/resources/test_series.py", "tests/faults/test_12_metrics.py"),
     ),
 )
 

@@ -1,0 +1,21 @@
+"""Ids in paths and query strings."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from store import ids
+
+
+def pattern(prefix: str) -> str:
+    """Return the regular expression of a kind's ids."""
+    return f"^{prefix}_{ids.PATTERN}$"
+
+
+EXAMPLE_JOB = "job_01kb1q2w3e4r5t6y7v8b9n0m1k"
+CHECKPOINT_CHOICE = f"^(latest|best|ckpt_{ids.PATTERN})$"
+"""One of a job's checkpoints."""
+
+JobId = Annotated[str, Path(description="A job's id", pattern=pattern("job"), examples=[EXAMPLE_JOB])]
+CheckpointId = Annotated[str, Path(description="A checkpoint's id", pattern=pattern("ckpt"))]
+KeyId = Annotated[str, Path(pattern=pattern("key"))]

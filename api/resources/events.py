@@ -1,0 +1,168 @@
+"""/v1/jobs/{id}/events: the events of a job, as a list or as a stream that goes on live."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from sqlalchemy.exc import DBAPIError
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from api.http import pages
+from api.http.access import Reader, Using
+from api.http.answers import Answer, Instant
+from api.http.errors import documented
+from api.http.ids import JobId
+from api.http.pages import Page
+from api.live import Frame, Hub
+from api.services import Services
+from store import database, events, jobs, states, tables
+
+router = APIRouter(prefix="/v1/jobs", tags=["events"])
+BATCH = 200
+PING_SECONDS = 15
+LOOK_SECONDS = 5.0
+"""After this long without an event a viewer reads the database: Redis may be away."""
+SSE = {"text/event-stream": {"example": "id: 1\nevent: state\ndata: {…}\n\n"}}
+AfterId = Annotated[int, Query(ge=0, le=2**53, description="Only events after this id")]
+
+
+class EventOut(Answer):
+    id: int
+    type: str
+    at: Instant
+    images_seen: int
+    data: dict[str, Any]
+
+
+def frame(event: tables.Event) -> Frame:
+    """Return an event as it is streamed."""
+    data = EventOut.model_validate(event).model_dump_json()
+    sse = ServerSentEvent(data=data, event=event.type, id=str(event.id), sep="\n").encode()
+    return Frame(event.id, sse, ends=event.type == "state" and event.data.get("status") in states.ENDED)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_model=Page[EventOut],
+    responses={
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        200: {"content": SSE, "description": "With `Accept: application/json` a list, else server-sent events"},
+    },
+)
+async def follow(
+    request: Request,
+    services: Using,
+    who: Reader,
+    job_id: JobId,
+    after: AfterId = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Of the list")] = 100,
+    last_event_id: Annotated[str | None, Header(description="Go on after this event; what a browser sends")] = None,
+) -> Response:
+    """Oldest first. The stream sends the history, then goes on live, and ends when the job has ended."""
+    job = await run_in_threadpool(_job, services, job_id, who.tenant)
+    # A browser that reconnects asks for the same address as before and adds the header.
+    start = max(after, _event_id(last_event_id, newest=job.last_event_id))
+    if "application/json" in request.headers.get("accept", ""):
+        rows = await run_in_threadpool(_after, services, job_id, start, limit + 1)
+        page = pages.page(EventOut, rows[:limit], more=len(rows) > limit)
+        return Response(page.model_dump_json(), media_type="application/json")
+    hub: Hub = request.app.state.hub
+    return EventSourceResponse(_stream(services, hub, job_id=job_id, start=start), ping=PING_SECONDS, send_timeout=30)
+
+
+async def _stream(services: Services, hub: Hub, *, job_id: str, start: int) -> AsyncIterator[bytes]:
+    last, ended = start, False
+    with hub.watch(job_id) as viewer:
+        behind, far = True, False
+        while True:
+            while behind:
+                batch = await _replay_patiently(services, hub, job_id, last, far=far)
+                if batch.sse:
+                    last, ended = batch.last_id, batch.ends
+                    yield batch.sse
+                behind = far = batch.is_full
+            if ended:  # a retry would have come after it
+                return
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    heard = await viewer.get()
+            except TimeoutError:
+                heard = None
+            if heard is None:
+                if await _is_over(services, job_id, last):
+                    return
+                behind = True
+            elif heard.id == last + 1:
+                last, ended = heard.id, heard.ends
+                yield heard.sse
+            else:
+                behind = heard.id > last
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A part of the history as it is sent. Only bytes: a viewer that does not read keeps it in memory."""
+
+    sse: bytes
+    last_id: int
+    ends: bool
+    is_full: bool
+
+
+async def _replay_patiently(services: Services, hub: Hub, job_id: str, last: int, *, far: bool) -> Batch:
+    """Read the next part. While the database is away, wait: it is too late for an error status."""
+
+    def read() -> Batch:
+        return _replay(services, job_id, last)
+
+    while True:
+        try:
+            return await (hub.in_turn(read) if far else run_in_threadpool(read))
+        except DBAPIError as error:
+            if not database.is_outage(error):
+                raise
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _replay(services: Services, job_id: str, last: int) -> Batch:
+    frames = [frame(row) for row in _after(services, job_id, last, BATCH)]
+    sse = b"".join(sent.sse for sent in frames)
+    newest = frames[-1] if frames else Frame(last, b"", ends=False)
+    return Batch(sse, newest.id, newest.ends, is_full=len(frames) == BATCH)
+
+
+async def _is_over(services: Services, job_id: str, last: int) -> bool:
+    """Return whether no more events will come: the job ended before the viewer came, or has been deleted."""
+
+    def look() -> bool:
+        with services.database.read() as session:
+            job = session.get(tables.Job, job_id)
+            return job is None or (job.status in states.ENDED and job.last_event_id <= last)
+
+    try:
+        return await run_in_threadpool(look)
+    except DBAPIError as error:
+        if not database.is_outage(error):
+            raise
+        return False
+
+
+def _job(services: Services, job_id: str, tenant: str) -> tables.Job:
+    with services.database.read() as session:
+        return jobs.get(session, job_id=job_id, tenant=tenant)
+
+
+def _after(services: Services, job_id: str, last: int, limit: int) -> list[tables.Event]:
+    with services.database.read() as session:
+        return events.after(session, job_id=job_id, event_id=last, limit=limit)
+
+
+def _event_id(text: str | None, *, newest: int) -> int:
+    """Return the last event that a client has seen. Nonsense means none, an id of the future the newest event."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
+        return 0
+    return min(int(text), newest)
