@@ -53,12 +53,12 @@ def under(snapshot: Snapshot, spec: TrainingSpec) -> Snapshot:
     was = snapshot.spec
     same_terms = (was.loss, was.penalties, was.augment) == (spec.loss, spec.penalties, spec.augment)
     progress = snapshot.progress if same_terms else snapshot.progress.model_copy(update={"summed": {}})
-    averaged = {"generator": snapshot.sampled} if spec.ema.half_life_images > 0 else {}
+    averages = snapshot.averages or {"generator": snapshot.sampled}
     return replace(
         snapshot,
         spec=spec,
         progress=progress,
-        averages=averaged,
+        averages=averages if spec.ema.half_life_images > 0 else {},
         optimizers={role: state if _is_kept(role, was, spec) else {} for role, state in snapshot.optimizers.items()},
         sums=snapshot.sums if same_terms else {},
         statistics=_remembered(snapshot, spec),

@@ -1,17 +1,9 @@
 """Training: `train` turns a spec and a dataset into a stream of events."""
 
-from models.training.loop import (
-    CheckpointDue,
-    Compiled,
-    Diverged,
-    Evaluated,
-    Event,
-    Finished,
-    Repaired,
-    Snapshot,
-    Tick,
-    train,
-)
+from models.checkpoints.snapshot import Snapshot
+from models.training.events import CheckpointDue, Compiled, Evaluated, Event, Finished, Repaired, Tick
+from models.training.guard import Diverged
+from models.training.loop import train
 
 __all__ = [
     "CheckpointDue",

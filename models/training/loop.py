@@ -1,11 +1,9 @@
-"""Training: `train` turns a spec and a dataset into a stream of events."""
+"""The training loop: a run is a sequence of segments, each a spec that trains on from a snapshot."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
 
 import torch
 
@@ -16,82 +14,13 @@ from models.checkpoints.snapshot import Snapshot
 from models.data import ImageData
 from models.runtime import denormals, parallel, precision
 from models.training import cadence, guard, lr_schedules, methods
-from models.training.cadence import Ending
-from models.training.guard import Diverged
+from models.training.cadence import Due
+from models.training.clock import Clock
+from models.training.events import CheckpointDue, Compiled, Evaluated, Event, Finished, Repaired, Tick
+from models.training.guard import Evidence, Verdict
 from models.training.inputs import InputPipeline
-from models.training.methods import Method
+from models.training.methods import Method, Shown
 from models.training.state import TrainingState
-
-__all__ = [
-    "CheckpointDue",
-    "Compiled",
-    "Diverged",
-    "Evaluated",
-    "Event",
-    "Finished",
-    "Repaired",
-    "Snapshot",
-    "Tick",
-    "train",
-]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A point of the training series: means since the tick before, under the names of the metrics; all finite."""
-
-    images_seen: int
-    values: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The quality of the generator that a checkpoint at this place would sample from."""
-
-    images_seen: int
-    values: dict[str, float]
-
-
-@dataclass(frozen=True)
-class CheckpointDue:
-    """A state worth keeping, free of NaN and infinity. Later steps leave it alone.
-
-    Due at the spec's intervals, at the end and at a stop; there not, if the run has failed and has yet to notice.
-    """
-
-    images_seen: int
-    snapshot: Snapshot
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """The networks, or rounds as a whole, have been compiled, within the step that ends here; its seconds are part of
-    the budget.
-    """
-
-    images_seen: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """The guard has taken the run back to `details["back_to_images"]` images seen."""
-
-    images_seen: int
-    detector: str
-    remedy: str
-    details: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The last event."""
-
-    images_seen: int
-    reason: Ending
-
-
-Event: TypeAlias = Tick | Compiled | Evaluated | CheckpointDue | Repaired | Finished
 
 
 def never() -> bool:
@@ -107,54 +36,74 @@ def train(
     stop: Callable[[], bool] = never,
     group: parallel.Group = parallel.SOLO,
 ) -> Iterator[Event]:
-    """Trains until the budget is spent or `stop`, asked after every step, says so.
+    """Train until the budget is spent or `stop`, which is called after every step, returns true.
 
-    Two runs of a spec on one machine yield the same events, times excepted, however often one of them was stopped and
-    resumed. At one place Tick comes before Evaluated, and Evaluated before CheckpointDue.
+    Two runs of a spec on one machine yield the same events, except for times, however often one of them was stopped and
+    resumed. A run whose spec the guard has changed resumes under the changed one. At one place Tick comes before
+    Evaluated, and Evaluated before CheckpointDue.
 
     The processes of a `group`, all called with the same spec, dataset and checkpoint, share each batch. They yield the
-    same events, their `images_per_second` excepted; `stop` and the clock are the first one's. Up to rounding, the run
-    is what one process alone would make of the spec, but for what is found over a batch (the statistics of batch norm,
-    the means in relativistic_average and dragan) and for chance that is not dealt (of penalties, augmentations that the
-    discriminator is shown, and posteriors): these are each share's own, as with the parts of a batch.
+    same events, except for `images_per_second`; `stop` and the clock are the first one's. Up to rounding, the run is
+    the one that a single process would make of the spec. Two things are each process's own, as with the parts of a
+    batch: statistics over a batch (batch norm's, the means in relativistic_average and dragan), and random numbers that
+    are no inputs of a step (those of penalties, of augmentations that the discriminator sees, and of posteriors).
 
     Until the last event, or `close`, numbers too near zero for their format's normal form are 0 in this thread.
 
     Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec or the batch cannot
     be shared.
     """
-    precision.set_float32(spec.precision, device=device)
-    state, method = methods.prepare(spec, device=device, group=group)
-    progress = Progress()
-    if resume is not None:
-        state.restore(resume.snapshot)
-        progress = resume.snapshot.progress
-    clock = _Clock(progress.training_seconds, group=group)
-    if (spent := cadence.spent(spec.budget, progress.images_seen, clock.seconds())) is not None:
-        yield Finished(progress.images_seen, spent)
-        return
+    snapshot = None if resume is None else resume.snapshot
+    run = _Run(
+        dataset, device, stop, group, Clock(snapshot.progress.training_seconds if snapshot else 0.0, group=group)
+    )
+    segment: _Segment | None = _Segment(spec, snapshot)
+    if snapshot is not None and snapshot.progress.amended:
+        segment = _Segment(snapshot.spec, snapshot)
+    with denormals.flushed():
+        while segment is not None:
+            segment = yield from _train_segment(run, segment)
 
-    with denormals.flushed(), closing(InputPipeline(spec, dataset, device=device)) as pipeline:
-        good = (resume and resume.snapshot.good) or state.snapshot(progress)
-        yield from _steps(
-            state, method, pipeline, progress=progress, good=good, clock=clock, dataset=dataset, stop=stop
-        )
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What all segments of a run share."""
+
+    dataset: ImageData
+    device: torch.device
+    stop: Callable[[], bool]
+    group: parallel.Group
+    clock: Clock
+
+
+@dataclass(frozen=True, eq=False)
+class _Segment:
+    spec: specs.TrainingSpec
+    start: Snapshot | None
+    """None: the beginning."""
+
+
+def _train_segment(run: _Run, segment: _Segment) -> Generator[Event, None, _Segment | None]:
+    """Train to the end of the run, or to a repair that changes the spec; return the segment that comes next."""
+    spec = segment.spec
+    precision.set_float32(spec.precision, device=run.device)
+    state, method = methods.prepare(spec, device=run.device, group=run.group)
+    progress, good = Progress(), None
+    if segment.start is not None:
+        state.restore(segment.start)
+        progress, good = segment.start.progress, segment.start.good
+    if (spent := cadence.spent(spec.budget, progress.images_seen, run.clock.seconds())) is not None:
+        yield Finished(progress.images_seen, spent)
+        return None
+    with closing(InputPipeline(spec, run.dataset, device=run.device)) as pipeline:
+        return (yield from _steps(run, state, method, pipeline, progress, good or state.snapshot(progress)))
 
 
 def _steps(
-    state: TrainingState,
-    method: Method,
-    pipeline: InputPipeline,
-    *,
-    progress: Progress,
-    good: Snapshot,
-    clock: "_Clock",
-    dataset: ImageData,
-    stop: Callable[[], bool],
-) -> Iterator[Event]:
-    spec, group = state.spec, state.group
-    compiles = spec.compile
-    seen = progress.images_seen
+    run: _Run, state: TrainingState, method: Method, pipeline: InputPipeline, progress: Progress, good: Snapshot
+) -> Generator[Event, None, _Segment | None]:
+    spec, group, clock = state.spec, run.group, run.clock
+    seen, compiles = progress.images_seen, spec.compile
     clock.start_lap(seen)
     while True:
         # Batch
@@ -174,64 +123,57 @@ def _steps(
             yield Compiled(seen, seconds - began)
             clock.start_lap(seen)
 
-        # Tick, evaluation, guard, checkpoint
+        # Tick, evaluation, guard
         spent = cadence.spent(spec.budget, seen, seconds)
-        stopped = spent is None and group.agree(stop())
+        stopped = spent is None and group.agree(run.stop())
         due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
         if not due and not stopped:
             continue
         progress = progress.model_copy(update={"images_seen": seen, "training_seconds": seconds})
-        if due and (failure := guard.detect(state, thorough="checkpoint" in due)) is not None:
-            failed, progress = progress, guard.repair(spec.guard, failure, failed=progress, good=good.progress)
-            state.restore(good)
-            yield _repaired(failure, failed=failed, progress=progress)
+        verdict, progress = yield from _measure(run, state, shown, due, progress)
+        progress = progress.model_copy(update={"training_seconds": clock.seconds()})
+        if verdict is not None:
+            repair = guard.repair(spec.guard, verdict, failed=progress, good=good)
+            yield Repaired(seen, detector=verdict.code, remedy=repair.remedy, details=repair.details)
+            if repair.snapshot.spec != spec:
+                return _Segment(repair.snapshot.spec, repair.snapshot)
+            state.restore(repair.snapshot)
+            progress = repair.snapshot.progress
             seen = progress.images_seen
             clock.start_lap(seen)
             continue
-        if "tick" in due:
-            state.meter.add({"diversity": shown.diversity(group=group)})
-            values = state.meter.means() | {"images_per_second": clock.images_per_second(seen)} | state.learning_rates()
-            state.meter.reset()
-            yield Tick(seen, values)
-        if "evaluation" in due:
-            yield Evaluated(seen, group.once(partial(evaluators.evaluate, state.sampled(), spec=spec, dataset=dataset)))
-        progress = progress.model_copy(update={"training_seconds": clock.seconds()})
+
+        # Checkpoint
         if "checkpoint" in due:
-            progress = guard.kept(progress)
+            progress = guard.settled(progress)
             good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
-        elif stopped and guard.detect(state, thorough=True) is None:
+        elif stopped and guard.look(Evidence("state", state, thorough=True), progress)[0] is None:
             # A failure between planned checkpoints is left for the run that resumes from an earlier one to find.
             yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
         if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
-            return
+            return None
         clock.start_lap(seen)
 
 
-def _repaired(failure: guard.Failure, *, failed: Progress, progress: Progress) -> Repaired:
-    details = {
-        "back_to_images": float(progress.images_seen),
-        "learning_rate_factor": progress.guard_factor,
-        "repairs": float(progress.guard["roll_back"]["repairs"]),
-    }
-    return Repaired(failed.images_seen, detector=failure.code, remedy="roll_back", details=details)
-
-
-class _Clock:
-    """Seconds of training over all attempts, the first process's for all, and the speed of the steps alone."""
-
-    def __init__(self, seconds_before: float, *, group: parallel.Group) -> None:
-        self._group = group
-        self._start = time.monotonic() - seconds_before
-        self._lap = (self._start, 0)
-
-    def seconds(self) -> float:
-        return self._group.agree(time.monotonic() - self._start)
-
-    def start_lap(self, images_seen: int) -> None:
-        self._lap = (time.monotonic(), images_seen)
-
-    def images_per_second(self, images_seen: int) -> float:
-        start, images_before = self._lap
-        return (images_seen - images_before) / max(time.monotonic() - start, 1e-9)
+def _measure(
+    run: _Run, state: TrainingState, shown: Shown, due: set[Due], progress: Progress
+) -> Generator[Event, None, tuple[Verdict | None, Progress]]:
+    """Yield the tick and the evaluation that are due; return what the guard says, before, between and after them."""
+    seen = progress.images_seen
+    verdict = None
+    if due:
+        verdict, progress = guard.look(Evidence("state", state, thorough="checkpoint" in due), progress)
+    if verdict is None and "tick" in due:
+        state.meter.add({"diversity": shown.diversity(group=run.group)})
+        speed = {"images_per_second": run.clock.images_per_second(seen)}
+        values = state.meter.means() | speed | state.learning_rates()
+        state.meter.reset()
+        yield Tick(seen, values)
+        verdict, progress = guard.look(Evidence("tick", state, values=values), progress)
+    if verdict is None and "evaluation" in due:
+        figures = run.group.once(partial(evaluators.evaluate, state.sampled(), spec=state.spec, dataset=run.dataset))
+        yield Evaluated(seen, figures)
+        verdict, progress = guard.look(Evidence("evaluation", state, values=figures), progress)
+    return verdict, progress

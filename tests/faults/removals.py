@@ -95,8 +95,8 @@ REMOVALS = (
     ),
     Removal(
         "nothing that is not finite is saved",
-        "models/training/guard.py",
-        'suspects["the state"] = game.tensors()',
+        "models/training/guard/detectors/non_finite.py",
+        'suspects["the state"] = state.tensors()',
         "pass",
         ("tests/models/test_guard.py", "tests/faults/test_10_finite.py"),
     ),

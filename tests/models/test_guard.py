@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import losses, optimizers, training
+from models import losses, optimizers, presets, training
 from models.checkpoints import checkpoint
 from models.checkpoints.progress import Progress
-from models.runtime import finite
 from models.specs import AdamOptimizer, GuardRepair, TrainingSpec
 from models.training import guard
+from models.training.guard import Evidence, Verdict, detectors, policy, remedies
+from models.training.guard.verdict import Memory, Prescription
+from tests.models.runs import outcome, resumed
 
 Make = Callable[..., TrainingSpec]
 Run = Callable[..., list[training.Event]]
@@ -118,30 +120,106 @@ def test_a_non_finite_gradient_moves_neither_weights_nor_moments() -> None:
 
 
 @given(
-    good=st.builds(Progress, images_seen=st.integers(0, 1000)),
     beyond=st.integers(1, 1000),
     repairs=st.integers(0, 4),
     factor=st.sampled_from([1.0, 0.5, 0.125]),
 )
-def test_every_repair_goes_back_and_is_counted(good: Progress, beyond: int, repairs: int, factor: float) -> None:
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_repair_goes_back_and_is_counted(
+    state: training.Snapshot, beyond: int, repairs: int, factor: float
+) -> None:
+    seen = state.progress.images_seen
     failed = Progress(
-        images_seen=good.images_seen + beyond,
-        guard={"roll_back": {"repairs": repairs, "failed_at": 0}},
+        images_seen=seen + beyond,
+        guard={"roll_back": {"repairs": repairs, "failed_at": 0}} if repairs else {},
         salt=repairs,
         guard_factor=factor,
     )
-    onward = guard.repair(GuardRepair(max_repairs=5), guard.Failure("x", "y"), failed=failed, good=good)
-    assert onward.images_seen == good.images_seen
-    assert onward.guard_factor == factor / 2
-    assert onward.salt == repairs + 1
+    repair = guard.repair(GuardRepair(max_repairs=5), guard.Verdict("x", "y"), failed=failed, good=state)
+    onward = repair.snapshot.progress
+    assert repair.snapshot.spec == state.spec
+    assert (onward.images_seen, onward.amended) == (seen, False)
+    assert (onward.guard_factor, onward.salt) == (factor / 2, repairs + 1)
     assert onward.guard["roll_back"] == {"repairs": repairs + 1, "failed_at": failed.images_seen}
-    assert guard.kept(onward) == onward
-    past = guard.kept(onward.model_copy(update={"images_seen": failed.images_seen + 1}))
+    assert guard.settled(onward) == onward
+    past = guard.settled(onward.model_copy(update={"images_seen": failed.images_seen + 1}))
     assert past.guard["roll_back"]["repairs"] == 0
 
 
-def test_an_overflowing_sum_of_finite_numbers_is_no_failure() -> None:
-    assert finite.all_finite([torch.full((4,), 3e38)])
-    assert finite.all_finite([])
-    assert not finite.all_finite([torch.tensor([float("inf"), -float("inf")])])
-    assert not finite.all_finite([torch.ones(2), torch.tensor([float("nan")])])
+# Detectors and remedies of tomorrow: what they remember is saved, and they may change the spec
+
+
+@pytest.fixture
+def gentler(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]], None]:
+    """A detector that fires at the ticks that a predicate names, and a remedy that changes the spec once."""
+
+    def apply(fires: Callable[[int], bool]) -> None:
+        def look(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
+            assert {"loss_d", "loss_g", "images_per_second"} <= evidence.values.keys()
+            ticks = int(memory.get("ticks", 0)) + 1
+            return ("it ticks" if fires(ticks) else None), {"ticks": ticks}
+
+        monkeypatch.setitem(detectors.REGISTRY, "ticks", detectors.Detector("tick", look))
+        monkeypatch.setitem(remedies.REGISTRY, "gentler", remedies.Remedy(_amend, lambda memory, _: memory))
+        monkeypatch.setitem(policy.LADDERS, "repair", ("gentler", "roll_back"))
+
+    return apply
+
+
+def _amend(
+    spec: Any, verdict: Verdict, failed: Progress, good: training.Snapshot, memory: Memory
+) -> Prescription | str:
+    del spec
+    assert verdict.code == "ticks"
+    if memory:
+        return "it was tried before"
+    changes = {"batch_size": 16, "generator_optimizer": {"lr": 1e-4}, "ema": {"half_life_images": 0}}
+    amended = presets.amend(good.spec, changes)
+    return Prescription(good, amended, {"salt": failed.salt + 1}, {"tried": 1}, {"batch_size": 16.0})
+
+
+REPAIRED: dict[str, Any] = {
+    "budget": {"images": 640, "seconds": None},
+    "checkpoint": {"every_images": 160},
+    "metrics": {"every_images": 64},
+    "guard": {"kind": "repair", "max_repairs": 1},
+}
+
+
+def test_a_remedy_changes_the_spec_and_the_run_goes_on_under_it(
+    tiny: Make, events: Run, gentler: Callable[..., None], tmp_path: Path
+) -> None:
+    gentler(lambda ticks: ticks == 6)
+    run = events(tiny(**REPAIRED))
+    (repaired,) = [event for event in run if isinstance(event, training.Repaired)]
+    assert (repaired.detector, repaired.remedy) == ("ticks", "gentler")
+    assert repaired.details == {"back_to_images": 160.0, "batch_size": 16.0}
+    after = run[run.index(repaired) + 1 :]
+    assert next(tick.images_seen for tick in after if isinstance(tick, training.Tick)) == 192
+    assert {tick.values["lr_g"] for tick in after if isinstance(tick, training.Tick)} == {1e-4}
+    due = [event for event in after if isinstance(event, training.CheckpointDue)][-1]
+    checkpoint.write(tmp_path, due.snapshot)
+    read = checkpoint.read(tmp_path)
+    assert (read.manifest.spec.batch_size, read.snapshot.progress.amended) == (16, True)
+    assert read.snapshot.averages == {}
+    assert read.snapshot.progress.guard["gentler"] == {"tried": 1}
+
+
+def test_the_remedies_are_tried_in_turn_and_say_why_they_do_not_help(
+    tiny: Make, events: Run, gentler: Callable[..., None]
+) -> None:
+    gentler(lambda ticks: ticks >= 3)
+    with pytest.raises(training.Diverged) as caught:
+        events(tiny(**REPAIRED))
+    assert caught.value.code == "ticks"
+    assert str(caught.value) == "it ticks; it was tried before; 1 repairs did not get the run past it"
+
+
+@pytest.mark.parametrize("attempts", [[3], [5], [7, 2], [2, 2, 2, 2], [12]], ids=str)
+def test_a_run_under_a_changed_spec_is_the_same_when_stopped_and_resumed(
+    tiny: Make, events: Run, gentler: Callable[..., None], tmp_path: Path, attempts: list[int]
+) -> None:
+    gentler(lambda ticks: ticks == 6)
+    spec = tiny(**REPAIRED)
+    whole = outcome(lambda: events(spec))
+    assert outcome(lambda: resumed(events, spec, attempts=attempts, folder=tmp_path)) == whole

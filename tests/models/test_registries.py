@@ -36,7 +36,7 @@ def kinds(union: Any) -> set[str]:
         (specs.Optimizer, optimizers.REGISTRY),
         (specs.Schedule, lr_schedules.REGISTRY),
         (specs.Augment, augment.REGISTRY),
-        (specs.Guard, guard.REGISTRY),
+        (specs.Guard, guard.LADDERS),
         (specs.Dataset, data.REGISTRY),
     ],
 )

@@ -158,7 +158,7 @@ def parts(draw: st.DrawFn, architecture: str) -> Part:
             "samples": 1_000,
         },
         "metrics": {"every_images": draw(spacing)},
-        "guard": draw(of_kind(guard.REGISTRY, GUARDS)),
+        "guard": draw(of_kind(guard.LADDERS, GUARDS)),
     }
 
 
@@ -245,7 +245,7 @@ def test_resumed_runs_of_many_more_specs_are_the_uninterrupted_ones(
         *({"augment": {"kind": kind}} for kind in augment.REGISTRY),
         *({f"{side}_optimizer": {"kind": kind} for side in SIDES} for kind in optimizers.REGISTRY),
         *({f"{side}_optimizer": {"schedule": {"kind": kind}} for side in SIDES} for kind in lr_schedules.REGISTRY),
-        *({"guard": {"kind": kind}} for kind in guard.REGISTRY),
+        *({"guard": {"kind": kind}} for kind in guard.LADDERS),
     ],
     ids=str,
 )

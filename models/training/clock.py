@@ -1,0 +1,25 @@
+"""The clock of a run."""
+
+import time
+
+from models.runtime import parallel
+
+
+class Clock:
+    """Seconds of training over all attempts, the first process's for all, and the speed of the steps alone."""
+
+    def __init__(self, seconds_before: float, *, group: parallel.Group) -> None:
+        self._group = group
+        self._start = time.monotonic() - seconds_before
+        self._lap = (self._start, 0)
+
+    def seconds(self) -> float:
+        return self._group.agree(time.monotonic() - self._start)
+
+    def start_lap(self, images_seen: int) -> None:
+        self._lap = (time.monotonic(), images_seen)
+
+    def images_per_second(self, images_seen: int) -> float:
+        """Return the speed since the lap started; the time of evaluations and checkpoints is outside of laps."""
+        start, images_before = self._lap
+        return (images_seen - images_before) / max(time.monotonic() - start, 1e-9)
