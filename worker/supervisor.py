@@ -62,7 +62,7 @@ class Supervisor:
             child.end()
             log.warning("lease lost, trainer ended", job_id=job_id, attempt=job.attempt, reason=str(error))
             if isinstance(error, DatabaseAway):
-                self._give_back(job)
+                self._release(job)
             return
         finally:
             status = child.end()
@@ -122,7 +122,7 @@ class Supervisor:
         if ending.forced is None and status in {exits.DONE, exits.LEASE_LOST}:
             return
         if status == exits.DATABASE_AWAY:
-            self._give_back(job)
+            self._release(job)
             return
         try:
             database.retry(
@@ -132,12 +132,12 @@ class Supervisor:
         except LeaseLost as error:
             log.warning("the attempt's end came too late", job_id=job.id, attempt=job.attempt, reason=str(error))
 
-    def _give_back(self, job: tables.Job) -> None:
+    def _release(self, job: tables.Job) -> None:
         """As soon as the database is back, or this worker shuts down. The outage is nobody's crash."""
 
         def unit() -> None:
             with self.database.write() as session:
-                runs.give_back(session, job_id=job.id, attempt=job.attempt, reason=AWAY)
+                runs.release(session, job_id=job.id, attempt=job.attempt, reason=AWAY)
 
         while True:
             try:
@@ -160,10 +160,10 @@ class Supervisor:
                         session, job_id=job.id, attempt=job.attempt, status=states.FAILED, reason=ending.stopped
                     )
                 else:
-                    runs.give_back(session, job_id=job.id, attempt=job.attempt, reason=ending.stopped)
+                    runs.release(session, job_id=job.id, attempt=job.attempt, reason=ending.stopped)
                 return
             reason = ending.forced or Reason("crashed", _describe(status, tail))
-            runs.crash(
+            runs.record_crash(
                 session,
                 job_id=job.id,
                 attempt=job.attempt,

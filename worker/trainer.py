@@ -117,7 +117,7 @@ class Trainer:
         except StorageFull as error:
             message = str(error)
             self._write(
-                lambda session: runs.suspend(
+                lambda session: runs.pause_on_failure(
                     session,
                     job_id=self.job.id,
                     attempt=self.job.attempt,
@@ -249,7 +249,7 @@ def main(arguments: list[str]) -> int:
 
     def look() -> tables.Job:
         with db.read() as session:
-            return runs.look(session, job_id=job_id, attempt=attempt)
+            return runs.get_held(session, job_id=job_id, attempt=attempt)
 
     try:
         job = database.retry(look, seconds=settings.lease_seconds)

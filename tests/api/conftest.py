@@ -111,7 +111,7 @@ class Runner:
     def stop(self, job_id: str) -> None:
         """In good order, as for a pause or a cancel."""
         with self.services.database.write() as session:
-            runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+            runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
 
     def end(self, job_id: str, status: str = states.SUCCEEDED) -> None:
         with self.services.database.write() as session:

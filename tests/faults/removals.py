@@ -115,7 +115,7 @@ REMOVALS = (
         ("tests/worker/test_frozen.py",),
     ),
     Removal(
-        "a crash is charged",
+        "a crash is counted",
         "store/runs.py",
         "job.crashes += 1",
         "pass",

@@ -40,7 +40,7 @@ def get(db: Database, job_id: str) -> tables.Job:
 
 def crash(db: Database, job_id: str, *, attempt: int, backoff_seconds: float = 0) -> None:
     with db.write() as session:
-        runs.crash(
+        runs.record_crash(
             session,
             job_id=job_id,
             attempt=attempt,

@@ -142,7 +142,7 @@ def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, s
     with in_background(supervise, job_id):
         wait_for(trained_past(job_of, job_id, 0))
         with db.write() as session:
-            runs.crash(
+            runs.record_crash(
                 session,
                 job_id=job_id,
                 attempt=1,
@@ -212,7 +212,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
             )
             checkpoints.add(session, job_id=again, attempt=1, new=new)
         damaged = artifacts.path(row.path) / "training.safetensors"
-        runs.give_back(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        runs.release(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)

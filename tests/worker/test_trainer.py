@@ -61,6 +61,6 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_pauses_the_job(trainer, job_o
 
 def test_a_stale_attempt_stops_at_its_first_write(trainer, db):
     with db.write() as session:
-        runs.give_back(session, job_id=trainer.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        runs.release(session, job_id=trainer.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
     with pytest.raises(LeaseLost):
         trainer.run_guarded()
