@@ -27,7 +27,7 @@ from store.database import Database
 from store.errors import LeaseLost, StorageFull
 from store.queue import Queue
 from store.settings import Settings
-from worker import companions, exits
+from worker import exits, ranks
 from worker.process import die_with_parent
 
 log = structlog.get_logger()
@@ -54,8 +54,8 @@ class Trainer:
     def run(self) -> int:
         """The exit status. Raises LeaseLost."""
         device = _device(self.settings.device)
-        number = companions.most(self.spec, limit=self.settings.processes, device=device)
-        device = companions.device_of(0, device=device, number=number)
+        number = ranks.count(self.spec, limit=self.settings.processes, device=device)
+        device = ranks.device_of(0, device=device, number=number)
         dataset = data.load(self.spec.dataset, folder=self.settings.datasets_dir)
         resume = self._newest_checkpoint()
         position = resume.state.position if resume else Position()
@@ -63,7 +63,7 @@ class Trainer:
         place = f"resumes at {position.images_seen:,} images" if resume else "starts"
         company = f", {number} processes" if number > 1 else ""
         self._event("log", images_seen=position.images_seen, message=f"{place} on {device} in {numbers}{company}")
-        with companions.gathered(companions.Task(self.spec, resume), number=number, device=device) as group:
+        with ranks.started(ranks.Task(self.spec, resume), number=number, device=device) as group:
             return self._train(dataset, device=device, resume=resume, group=group)
 
     def _train(

@@ -108,11 +108,11 @@ REMOVALS = (
         ("tests/models/test_resume.py", "tests/models/test_resume_sampled.py"),
     ),
     Removal(
-        "a frozen writer is ended",
-        "worker/frozen.py",
+        "a stuck writer is ended",
+        "worker/stuck_writers.py",
         "os.kill(pid, signal.SIGKILL)",
         "os.kill(pid, 0)",
-        ("tests/worker/test_frozen.py",),
+        ("tests/worker/test_stuck_writers.py",),
     ),
     Removal(
         "a crash is counted",

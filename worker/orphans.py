@@ -1,7 +1,7 @@
-"""Sweeping: removes the files that no row stands for.
+"""Orphans: artifacts without a row, left behind by processes that were killed.
 
-A process that is killed between a folder and its row, or between the loss of a row and the folder's removal, leaves one
-behind. A row is written right after its folder: what has been there for long without one never gets one.
+A process writes a folder before its row, and deletes a row before its folder: killed in between, it leaves an orphan. A
+row follows its folder at once, so an old folder without a row never gets one.
 """
 
 import time
@@ -17,8 +17,8 @@ log = structlog.get_logger()
 
 
 def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) -> list[str]:
-    """One round; what was removed. Raises DBAPIError while the database is away."""
-    # The disk first: a folder whose row comes in between is too young.
+    """Remove and return the orphans older than `orphan_seconds`. Raises DBAPIError while the database is away."""
+    # The disk is read first: a folder whose row is written meanwhile is too young.
     found = [path for path in _folders(artifacts.root) if _age_seconds(path) > orphan_seconds]
     if not found:
         return []
@@ -28,17 +28,17 @@ def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) ->
     removed = [orphan for orphan in orphans if orphan not in known]
     for orphan in removed:
         artifacts.delete(orphan)
-        log.info("removed what no row stands for", path=orphan)
+        log.info("removed an orphan", path=orphan)
     return removed
 
 
 def _folders(root: Path) -> list[Path]:
-    """Of checkpoints: finished, under way and half removed."""
+    """Return the folders of checkpoints: finished, partly written and partly removed."""
     return sorted(root.glob("jobs/*/checkpoints/*")) + sorted(root.glob("jobs/.*.doomed"))
 
 
 def _age_seconds(path: Path) -> float:
-    """Since its last change; 0 for what has gone meanwhile."""
+    """Return the seconds since the last change; 0 if it has gone meanwhile."""
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:

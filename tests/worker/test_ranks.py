@@ -1,4 +1,4 @@
-"""A job that two processes train: the supervisor sees one trainer."""
+"""A job that two processes train: the supervisor sees one runner."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from models import presets
 from store import checkpoints, events
 from store.settings import Settings
 from tests.worker.conftest import LONG, TINY
-from worker import companions
+from worker import ranks
 from worker.supervisor import Supervisor
 
 SHORT = TINY | {"budget": {"images": 16_000}, "checkpoint": {"every_images": 10**9}}
@@ -43,11 +43,11 @@ def supervised(db, settings, job_id: str, *, stop: threading.Event):
 
 
 def living() -> list[psutil.Process]:
-    """Companions that this test has started."""
+    """Ranks other than 0 that this test has started."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if "worker.companions" in process.cmdline():
+            if "worker.ranks" in process.cmdline():
                 found.append(process)
     return found
 
@@ -80,12 +80,12 @@ def test_two_processes_are_stopped_resumed_and_train_to_the_end(db, together, su
     assert seen[-1] == 16_000
 
 
-def test_the_death_of_a_companion_ends_the_attempt(db, together, submit, job_of, wait_for):
+def test_the_death_of_a_rank_ends_the_attempt(db, together, submit, job_of, wait_for):
     job_id = submit(LONG)
     with supervised(db, together, job_id, stop=threading.Event()):
         wait_for(lambda: job_of(job_id).images_seen > 0)
-        (companion,) = living()
-        os.kill(companion.pid, signal.SIGKILL)
+        (other,) = living()
+        os.kill(other.pid, signal.SIGKILL)
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 1, "crashed")
     assert living() == []
@@ -96,4 +96,4 @@ def test_the_death_of_a_companion_ends_the_attempt(db, together, submit, job_of,
 )
 def test_as_many_processes_train_as_the_batch_divides_by(batch_size, accumulation_steps, number):
     spec = presets.resolve(TINY | {"batch_size": batch_size, "accumulation_steps": accumulation_steps})
-    assert companions.most(spec, limit=4, device=torch.device("cpu")) == number
+    assert ranks.count(spec, limit=4, device=torch.device("cpu")) == number

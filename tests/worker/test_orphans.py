@@ -7,7 +7,7 @@ import pytest
 from store import checkpoints, runs
 from store.artifacts import Artifacts
 from tests.worker.conftest import TINY
-from worker.sweeping import sweep
+from worker.orphans import sweep
 
 OLD = 2 * 3600.0
 

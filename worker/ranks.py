@@ -1,7 +1,7 @@
-"""Companions: the processes that train a job beside its trainer, each with a share of every batch.
+"""Ranks: the processes that train one job together, each with a share of every batch.
 
-`python -m worker.companions ADDRESS DEVICE` is one. It gets its task from the trainer and what it yields is lost: the
-trainer, the first of the group, writes everything down.
+The runner is rank 0. It starts `python -m worker.ranks ADDRESS DEVICE` for each further rank and sends it the task.
+Only rank 0 writes to the database and the disk: the events of the others are dropped.
 """
 
 import gc
@@ -30,8 +30,8 @@ from worker.process import die_with_parent
 
 log = structlog.get_logger()
 GRACE_SECONDS = 10.0
-"""From the death of a companion to the end of a trainer that waits for it in vain; a trainer that is about to end by
-itself has time to write down how."""
+"""Time between the death of another rank and the forced end of rank 0, which may wait for it for ever. A rank 0 that is
+about to end by itself can record its end within this time."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +40,37 @@ class Task:
     resume: Checkpoint | None
 
 
-def most(spec: TrainingSpec, *, limit: int, device: torch.device) -> int:
-    """How many processes train: up to a limit, as many as share a batch evenly and have a device each."""
+def count(spec: TrainingSpec, *, limit: int, device: torch.device) -> int:
+    """Return the number of ranks: the largest up to `limit` that divides a batch evenly and has a device for each."""
     if device.type == "cuda":
         limit = min(limit, torch.cuda.device_count())
     return max(number for number in range(1, limit + 1) if parallel.divides(spec, processes=number))
 
 
 def device_of(rank: int, *, device: torch.device, number: int) -> torch.device:
-    """CUDA devices are one a process; the CPU is everybody's."""
+    """Return a rank's device: a CUDA device of its own, or the CPU that all ranks share."""
     return torch.device(device.type, rank) if number > 1 and device.type == "cuda" else device
 
 
 @contextmanager
-def gathered(task: Task, *, number: int, device: torch.device) -> Iterator[Group]:
-    """The trainer's group of so many processes, the others started for it and ended after it; `device` is its own.
+def started(task: Task, *, number: int, device: torch.device) -> Iterator[Group]:
+    """Start the other ranks and yield the group of all `number`; end them after the block. `device` is rank 0's.
 
-    Should one of them die, this process ends too: with an error, if the waiting for it raises one, or else by force.
+    If another rank dies, this process ends too: with the error that waiting for it raises, or by force.
     """
     if number == 1:
         yield parallel.SOLO
         return
     leaving = Event()
     with tempfile.TemporaryDirectory(prefix="saddle-") as folder:
-        # A file that nobody else may open, where a port would be open to others.
+        # A file that only this user may open. A port would be open to every user of the machine.
         address = f"file://{folder}/meeting?world_size={number}&rank="
-        companions = [
+        others = [
             _start(f"{address}{rank}", device=device_of(rank, device=device, number=number))
             for rank in range(1, number)
         ]
-        for companion in companions:
-            Thread(target=_follow, args=(companion, leaving, folder), daemon=True).start()
+        for other in others:
+            Thread(target=_follow, args=(other, leaving, folder), daemon=True).start()
         try:
             with parallel.join(device=device, at=f"{address}0") as group:
                 _share_cores(group)
@@ -78,22 +78,22 @@ def gathered(task: Task, *, number: int, device: torch.device) -> Iterator[Group
                 yield group
         finally:
             leaving.set()
-            for companion in companions:
-                companion.kill()
-                companion.wait()
+            for other in others:
+                other.kill()
+                other.wait()
 
 
 def _start(address: str, *, device: torch.device) -> "subprocess.Popen[bytes]":
-    """In the trainer's process group and with its standard error, whose last words the supervisor keeps."""
-    return subprocess.Popen([sys.executable, "-m", "worker.companions", address, str(device)])
+    """Start a rank in the runner's process group. They share standard error: the supervisor keeps its last lines."""
+    return subprocess.Popen([sys.executable, "-m", "worker.ranks", address, str(device)])
 
 
-def _follow(companion: "subprocess.Popen[bytes]", leaving: Event, folder: str) -> None:
-    """Ends this process when a companion dies. The main thread may wait for the dead where no exception reaches it."""
-    status = companion.wait()
+def _follow(other: "subprocess.Popen[bytes]", leaving: Event, folder: str) -> None:
+    """End this process when another rank dies: the main thread may wait for it in a call that no exception reaches."""
+    status = other.wait()
     if status == 0 or leaving.is_set():
         return
-    log.error("a companion ended", pid=companion.pid, exit_status=status)
+    log.error("a rank ended", pid=other.pid, exit_status=status)
     if not leaving.wait(GRACE_SECONDS):
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
@@ -104,14 +104,14 @@ def _share_cores(group: Group) -> None:
 
 
 def _not_here() -> Task:
-    raise AssertionError("the task comes from the trainer, which is the first of the group")
+    raise AssertionError("the task comes from rank 0")
 
 
 def main(arguments: list[str]) -> int:
     die_with_parent(os.getppid())
     logs.configure()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # the trainer decides, and tells the group
+        signal.signal(number, signal.SIG_IGN)  # rank 0 decides, and tells the group
     address, device = arguments[0], torch.device(arguments[1])
     settings = Settings()
     with parallel.join(device=device, at=address) as group:
@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
         task = group.once(_not_here)
         dataset = data.load(task.spec.dataset, folder=settings.datasets_dir)
         gc.freeze()
-        with suppress(training.Diverged):  # the trainer writes it down
+        with suppress(training.Diverged):  # rank 0 records it
             deque(training.train(task.spec, dataset=dataset, device=device, resume=task.resume, group=group), maxlen=0)
     return 0
 
