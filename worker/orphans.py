@@ -4,42 +4,34 @@ A process writes a folder before its row, and deletes a row before its folder: k
 row follows its folder at once, so an old folder without a row never gets one.
 """
 
-import time
-from pathlib import Path
+from fnmatch import fnmatchcase
 
 import structlog
 
 from store import checkpoints
-from store.artifacts import Artifacts
+from store.artifacts import Artifacts, Listed
 from store.database import Database
 
 log = structlog.get_logger()
+JOBS = "jobs"
+CHECKPOINTS = "jobs/*/checkpoints/*"
+"""The only artifacts that have rows. Others are left alone."""
 
 
 def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) -> list[str]:
     """Remove and return the orphans older than `orphan_seconds`. Raises DBAPIError while the database is away."""
     # The disk is read first: a folder whose row is written meanwhile is too young.
-    found = [path for path in _folders(artifacts.root) if _age_seconds(path) > orphan_seconds]
+    found = [one.key for one in artifacts.list(JOBS) if one.age_seconds > orphan_seconds and _needs_a_row(one)]
     if not found:
         return []
     with database.read() as session:
         known = checkpoints.paths(session)
-    orphans = [str(path.relative_to(artifacts.root)) for path in found]
-    removed = [orphan for orphan in orphans if orphan not in known]
-    for orphan in removed:
-        artifacts.delete(orphan)
-        log.info("removed an orphan", path=orphan)
+    removed = [key for key in found if key not in known]
+    for key in removed:
+        artifacts.delete(key)
+        log.info("removed an orphan", key=key)
     return removed
 
 
-def _folders(root: Path) -> list[Path]:
-    """Return the folders of checkpoints: finished, partly written and partly removed."""
-    return sorted(root.glob("jobs/*/checkpoints/*")) + sorted(root.glob("jobs/.*.doomed"))
-
-
-def _age_seconds(path: Path) -> float:
-    """Return the seconds since the last change; 0 if it has gone meanwhile."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+def _needs_a_row(one: Listed) -> bool:
+    return not one.whole or fnmatchcase(one.key, CHECKPOINTS)

@@ -15,7 +15,7 @@ from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from store import database, idempotency, logs, runs, workers
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -79,7 +79,7 @@ def main() -> None:
     settings = Settings()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
-    artifacts = Artifacts(settings.artifacts_dir)
+    artifacts = LocalArtifacts(settings.artifacts_dir)
     log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
     threading.Thread(target=stuck_writers.watch, args=(settings.database,), kwargs={"stop": stop}, daemon=True).start()
     patience = Patience(seconds=settings.lease_seconds, stall_seconds=settings.heartbeat_seconds)

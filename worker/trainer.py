@@ -22,7 +22,7 @@ from models.data.errors import DatasetMissing
 from models.position import Position
 from models.spec import TrainingSpec
 from store import checkpoints, database, logs, runs, states, tables
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.errors import LeaseLost, StorageFull
 from store.queue import Queue
@@ -47,7 +47,7 @@ class Trainer:
         self.settings = settings
         self.db = db
         self.stop = stop
-        self.artifacts = Artifacts(settings.artifacts_dir)
+        self.artifacts = LocalArtifacts(settings.artifacts_dir)
         self.quality: tuple[int, dict[str, float]] | None = None
         """Of the newest evaluation, and where it was made."""
 
@@ -130,10 +130,10 @@ class Trainer:
         """The newest that is whole; a damaged one is told of and passed over. Raises _OriginDamaged."""
         for row in database.retry(self._saved, seconds=self.settings.lease_seconds):
             try:
-                found = checkpoint.read(self.artifacts.path(row.path))
+                found = checkpoint.read(self.artifacts.local_copy(row.path))
                 forked = row.attempt == checkpoints.ADOPTED
                 return replace(found, state=forks.begin(found.state, self.spec)) if forked else found
-            except checkpoint.CorruptCheckpoint as error:
+            except (checkpoint.CorruptCheckpoint, FileNotFoundError) as error:
                 self._event("log", images_seen=row.images_seen, message=f"checkpoint {row.id} is damaged: {error}")
         if self.job.forked_from_checkpoint is not None:
             raise _OriginDamaged(
@@ -176,7 +176,7 @@ class Trainer:
 
     def _put(self, path: str, state: checkpoint.State) -> checkpoint.Manifest:
         self.artifacts.delete(path)  # of a run that wrote the folder and was taken back before it could write the row
-        with self.artifacts.new_folder(path, min_free_bytes=self.settings.min_free_bytes) as folder:
+        with self.artifacts.put(path, min_free_bytes=self.settings.min_free_bytes) as folder:
             return checkpoint.write(folder, state)
 
     def _register(self, session: Session, new: checkpoints.NewCheckpoint) -> list[str]:

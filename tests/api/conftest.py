@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.services import CorruptCheckpoint, Estimate, SampleRequest, Services
 from store import checkpoints, keys, runs, states
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -50,7 +50,7 @@ def services(settings: Settings) -> Iterator[Services]:
         settings=settings,
         database=database,
         queue=queue,
-        artifacts=Artifacts(settings.artifacts_dir),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
         sampler=FakeSampler(),
     )
     queue.close()
@@ -94,7 +94,7 @@ class Runner:
 
     def save(self, job_id: str, images_seen: int, *, fid: float | None = None, damaged: bool = False) -> str:
         path = f"jobs/{job_id}/checkpoints/{images_seen}"
-        with self.services.artifacts.new_folder(path, min_free_bytes=0) as folder:
+        with self.services.artifacts.put(path, min_free_bytes=0) as folder:
             (folder / "generator.safetensors").write_bytes(b"weights")
             if damaged:
                 (folder / "damaged").touch()

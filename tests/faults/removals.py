@@ -66,23 +66,23 @@ REMOVALS = (
     ),
     Removal(
         "files are synced before their folder has its name",
-        "store/artifacts.py",
-        """            for file in temporary.iterdir():
-                _sync(file)
-            _sync(temporary)
+        "store/artifacts/local.py",
+        """                disk.sync(file)
+            disk.sync(temporary)
             temporary.rename(final)
 """,
-        """            temporary.rename(final)
+        """                pass
+            temporary.rename(final)
             for file in final.iterdir():
-                _sync(file)
-            _sync(final)
+                disk.sync(file)
+            disk.sync(final)
 """,
         ("tests/store/test_artifacts.py",),
     ),
     Removal(
         "a folder is filled under a temporary name",
-        "store/artifacts.py",
-        'temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")',
+        "store/artifacts/local.py",
+        "temporary = _hidden(final, PARTIAL)",
         "temporary = final",
         ("tests/store/test_artifacts.py", "tests/faults/test_07_checkpoints.py"),
     ),

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from models import checkpoint
 from store import checkpoints, events, jobs, runs, states
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from tests.worker.conftest import LONG, TINY
 from worker.supervisor import Supervisor
 
@@ -59,7 +59,7 @@ def series(db, job_id: str) -> dict[int, dict[str, float]]:
 def newest_state(db, settings, job_id: str) -> checkpoint.State:
     with db.read() as session:
         row = checkpoints.newest_first(session, job_id=job_id)[0]
-    return checkpoint.read(Artifacts(settings.artifacts_dir).path(row.path)).state
+    return checkpoint.read(LocalArtifacts(settings.artifacts_dir).local_copy(row.path)).state
 
 
 def trained_past(job_of, job_id: str, images: int) -> Callable[[], bool]:
@@ -75,11 +75,10 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
         kept = checkpoints.newest_first(session, job_id=job_id)
         told = [event.type for event in events.after(session, job_id=job_id, event_id=0, limit=1000)]
     assert [row.images_seen for row in kept] == [9_600, 6_400], "keep_latest is 2"
-    assert sorted(
-        path.name for path in Artifacts(settings.artifacts_dir).path(f"jobs/{job_id}/checkpoints").iterdir()
-    ) == [
-        "000000000006400-1",
-        "000000000009600-1",
+    stored = list(LocalArtifacts(settings.artifacts_dir).list(f"jobs/{job_id}"))
+    assert [one.key for one in stored] == [
+        f"jobs/{job_id}/checkpoints/000000000006400-1",
+        f"jobs/{job_id}/checkpoints/000000000009600-1",
     ]
     assert told.count("checkpoint") == 3
     assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}
@@ -203,7 +202,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
     supervise(job_id)
     again = submit(TINY | {"budget": {"images": 12_800}})
     # The second job gets the first one's checkpoints, of which the newest is damaged.
-    artifacts = Artifacts(settings.artifacts_dir)
+    artifacts = LocalArtifacts(settings.artifacts_dir)
     with db.write() as session:
         assert runs.claim(session, job_id=again, owner="test", lease_seconds=60)
         for row in reversed(checkpoints.newest_first(session, job_id=job_id)):
@@ -211,7 +210,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
                 images_seen=row.images_seen, seconds_trained=1.0, path=row.path, size_bytes=1, quality=None
             )
             checkpoints.add(session, job_id=again, attempt=1, new=new)
-        damaged = artifacts.path(row.path) / "training.safetensors"
+        damaged = artifacts.local_copy(row.path) / "training.safetensors"
         runs.release(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
