@@ -53,7 +53,7 @@ def _run(settings: Settings, *, redis_url: str) -> int:
         "SADDLE_REDIS_URL": redis_url,
         "SADDLE_LAUNCHER": str(os.getpid()),
     }
-    # The worker ends its trainer within its own grace; honcho must not be quicker.
+    # The worker ends its runner within its own grace; honcho must not be quicker.
     honcho.manager.KILL_WAIT = settings.stop_grace_seconds + 15
     manager = honcho.manager.Manager(Printer(sys.stderr))
     for name, command in parse_procfile(PROCFILE.read_text()).processes.items():

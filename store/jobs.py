@@ -9,10 +9,13 @@ from sqlalchemy.orm import Session
 from store import database, ids, states, tables
 from store.errors import Conflict, NotFound
 
+TRAINING = "training"
+"""The kind of job that trains a model. `worker.kinds` lists all kinds."""
+
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a client asked for. `spec` is complete and valid; the store does not look into it."""
+    """A job to create. `spec` is complete and valid; the store does not look into it."""
 
     tenant: str
     name: str | None
@@ -27,6 +30,7 @@ class NewJob:
     keep_best: int
     forked_from_job: str | None = None
     forked_from_checkpoint: str | None = None
+    kind: str = TRAINING
 
 
 def create(session: Session, *, new: NewJob, job_id: str | None = None) -> tables.Job:
@@ -79,9 +83,9 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def newest_measured(session: Session) -> tables.Job | None:
-    """The newest job of which the training speed is known."""
-    query = select(tables.Job).where(tables.Job.images_per_second.is_not(None)).order_by(tables.Job.id.desc())
-    return session.scalar(query.limit(1))
+    """Return the newest job of kind training whose speed is known."""
+    measured = (tables.Job.kind == TRAINING, tables.Job.images_per_second.is_not(None))
+    return session.scalar(select(tables.Job).where(*measured).order_by(tables.Job.id.desc()).limit(1))
 
 
 def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:

@@ -13,7 +13,9 @@ from store.database import Outbox
 log = structlog.get_logger()
 
 QUEUE = "saddle"
+RUN = "saddle.run"
 TRAIN = "saddle.train"
+"""The name of the hints of releases before 0.2. They may wait in the broker during an upgrade."""
 TIMEOUT_SECONDS = 1.0
 REST_SECONDS = 2.0
 
@@ -65,7 +67,7 @@ class Queue:
 
     def hint(self, job_id: str) -> None:
         """Tells the workers that a job waits. Raises RedisError, kombu's OperationalError or OSError."""
-        self._celery.send_task(TRAIN, args=[job_id], queue=QUEUE, retry=False)
+        self._celery.send_task(RUN, args=[job_id], queue=QUEUE, retry=False)
 
     def depth(self) -> int:
         """Hints that no worker has taken yet. Raises RedisError."""

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     """How often a supervisor looks for a cancel."""
     reconcile_seconds: float = Field(default=10, gt=0)
     stall_seconds: float = Field(default=900, gt=0)
-    """A trainer without progress for so long is ended."""
+    """A runner without progress for so long is ended."""
     stop_grace_seconds: float = Field(default=60, gt=0)
     """From the wish to stop (SIGTERM: checkpoint) to SIGKILL."""
     cancel_grace_seconds: float = Field(default=5, gt=0)

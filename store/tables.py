@@ -21,7 +21,7 @@ class Table(DeclarativeBase):
 
 
 class Job(Table):
-    """A training job. The row is the queue: whatever happens to the broker, a queued row is found and hinted again."""
+    """A job. The row is the queue: whatever happens to the broker, a queued row is found and hinted again."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -31,6 +31,8 @@ class Job(Table):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32), server_default="training")
+    """What a runner does with the job; the worker's kinds list them."""
     name: Mapped[str | None] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[str | None] = mapped_column(String(64))

@@ -151,7 +151,7 @@ def test_a_job_survives_the_death_of_its_trainer_and_of_its_worker(stack, wait_f
             return job.attempt == attempt and job.progress.images_seen > images and job.latest_checkpoint is not None
 
         wait_for(lambda: past(6_400, attempt=1), what="the first checkpoint")
-        stack.kill("worker.trainer")
+        stack.kill("worker.runner")
         wait_for(lambda: past(12_800, attempt=2), what="progress of the second attempt")
         stack.kill("celery", but="embedded.keep")
         wait_for(lambda: client.job(job_id).attempt == 3, seconds=40, what="the third attempt")

@@ -132,8 +132,8 @@ REMOVALS = (
         ("tests/store/test_states.py", "tests/store/test_runs.py"),
     ),
     Removal(
-        "a trainer dies with its supervisor",
-        "worker/trainer.py",
+        "a runner dies with its supervisor",
+        "worker/runner.py",
         "    die_with_parent(parent_pid)\n",
         "",
         ("tests/faults/test_03_dead_worker.py",),

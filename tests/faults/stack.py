@@ -98,7 +98,7 @@ class Stack:
         found = []
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
-                if "worker.trainer" in process.cmdline():
+                if "worker.runner" in process.cmdline():
                     found.append(process)
         return found
 

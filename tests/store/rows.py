@@ -3,7 +3,7 @@
 from store import events, jobs, runs, states, tables
 from store.database import Database
 
-REASON = states.Reason("crashed", "the trainer was ended by signal 9")
+REASON = states.Reason("crashed", "the runner was ended by signal 9")
 
 
 def new_job(**changes: object) -> jobs.NewJob:

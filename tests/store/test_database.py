@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from store import database, events, runs
+from store import database, events, jobs, runs
 from store.database import MIGRATIONS, Database
-from tests.store.rows import claim, create
+from tests.store.rows import claim, create, get
 
 
 def config(url: str) -> alembic.config.Config:
@@ -29,6 +29,24 @@ def test_the_migrations_can_be_taken_back(database_url):
     engine.dispose()
     database.migrate(database_url)
     alembic.command.check(config(database_url))
+
+
+def test_a_database_with_jobs_is_upgraded_with_all_that_they_have(db, database_url):
+    """On SQLite a table that is copied and dropped would take the rows along that refer to it."""
+    job_id = create(db)
+    assert claim(db, job_id)
+    with db.write() as session:
+        runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={"message": "before"})
+    alembic.command.downgrade(config(database_url), "0002")
+    engine = create_engine(database_url)
+    assert "kind" not in [column["name"] for column in inspect(engine).get_columns("jobs")]
+    engine.dispose()
+    database.migrate(database_url)
+    job = get(db, job_id)
+    assert (job.kind, job.status, job.attempt) == (jobs.TRAINING, "running", 1)
+    with db.read() as session:
+        assert len(events.after(session, job_id=job_id, event_id=0, limit=10)) == 3
+    assert get(db, create(db, kind="counting")).kind == "counting"
 
 
 def test_concurrent_writers_wait_for_each_other(db):

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from models import presets
-from store import jobs, tables
+from store import jobs, runs, tables
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
+from worker.attempt import Attempt
+from worker.supervisor import Supervisor
 
 TINY: dict[str, Any] = {
     "dataset": {"name": "digits"},
@@ -24,7 +27,7 @@ LONG = TINY | {"budget": {"images": 10**9}}
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Also in the environment, where the trainer's process reads them."""
+    """Settings that are in the environment too, where a runner's process reads them."""
     for name, value in {
         "SADDLE_DATA_DIR": tmp_path,
         "SADDLE_DATABASE_URL": database_url,
@@ -84,3 +87,32 @@ def job_of(db: Database) -> Callable[[str], tables.Job]:
             return jobs.get(session, job_id=job_id, tenant="default")
 
     return get
+
+
+@pytest.fixture
+def attempt_at(db: Database, settings: Settings) -> Callable[..., Attempt]:
+    """Claim a job and return its attempt, with settings changed as given."""
+
+    def claim(job_id: str, *, stop: Callable[[], bool] = lambda: False, **changes: Any) -> Attempt:
+        with db.write() as session:
+            job = runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+        assert job is not None
+        return Attempt(
+            job=job,
+            settings=settings.model_copy(update=changes),
+            db=db,
+            artifacts=LocalArtifacts(settings.artifacts_dir),
+            stop=stop,
+        )
+
+    return claim
+
+
+@pytest.fixture
+def supervise(db: Database, settings: Settings) -> Callable[..., None]:
+    """Run one attempt at a job to its end, in this thread."""
+
+    def run(job_id: str, *, shutting_down: Callable[[], bool] = lambda: False) -> None:
+        Supervisor(database=db, settings=settings, owner="test", shutting_down=shutting_down).run(job_id)
+
+    return run

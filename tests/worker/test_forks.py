@@ -6,12 +6,6 @@ from models import checkpoint
 from store import checkpoints, events, jobs
 from store.artifacts import LocalArtifacts
 from tests.worker.conftest import TINY
-from worker.supervisor import Supervisor
-
-
-@pytest.fixture
-def supervise(db, settings):
-    return Supervisor(database=db, settings=settings, owner="test", shutting_down=lambda: False).run
 
 
 @pytest.fixture
