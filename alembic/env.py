@@ -1,4 +1,4 @@
-"""Runs the migrations, on the address given by the caller or by SADDLE_DATABASE_URL."""
+"""Runs the migrations, on the address given by the caller or by the settings."""
 
 import alembic.context
 from sqlalchemy import create_engine, pool
@@ -7,7 +7,7 @@ from store import tables
 from store.settings import Settings
 
 context = alembic.context
-url = context.config.attributes.get("url") or Settings().database
+url = context.config.attributes.get("url") or Settings.read().database
 engine = create_engine(url, poolclass=pool.NullPool)
 
 with engine.connect() as connection:

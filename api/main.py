@@ -21,7 +21,7 @@ GRACE_SECONDS = 5
 
 def main() -> None:
     logs.configure()
-    settings = Settings()
+    settings = Settings.read()
     # One thread: a grid of small networks gains nothing from more, and its bytes do not depend on the machine's cores.
     torch.set_num_threads(1)
     _allow_many_viewers()

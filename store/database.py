@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import alembic.command
 import alembic.config
 import structlog
-from sqlalchemy import Connection, Double, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Double, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -69,7 +69,7 @@ def outbox(session: Session) -> Outbox:
 class Database:
     """Hands out units of work. `deliver` gets each committed unit's outbox; it must not raise."""
 
-    def __init__(self, url: str, *, deliver: Callable[[Outbox], None]) -> None:
+    def __init__(self, url: str | URL, *, deliver: Callable[[Outbox], None]) -> None:
         self.engine = _engine(url)
         self._deliver = deliver
 
@@ -121,15 +121,15 @@ def retry(work: Callable[[], T], *, seconds: float) -> T:
         pause = min(pause * 2, 5.0)
 
 
-def migrate(url: str) -> None:
-    """Brings the tables to the newest revision; the only way tables come to be."""
+def migrate(url: str | URL) -> None:
+    """Upgrade the tables to the newest revision. Nothing else makes tables."""
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))  # alembic interpolates
     config.attributes["url"] = url
     alembic.command.upgrade(config, "head")
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | URL) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         path = make_url(url).database
         if path:

@@ -63,10 +63,12 @@ def started(task: Task, *, number: int, device: torch.device) -> Iterator[Group]
         return
     leaving = Event()
     with tempfile.TemporaryDirectory(prefix="saddle-") as folder:
-        # A file that only this user may open. A port would be open to every user of the machine.
-        address = f"file://{folder}/meeting?world_size={number}&rank="
+        # A file that only this user may open. A port would be open to every user of the machine. The descriptor stands
+        # for the folder, whose own name may hold characters that mean something else in an address.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        address = f"file:///proc/self/fd/{descriptor}/meeting?world_size={number}&rank="
         others = [
-            _start(f"{address}{rank}", device=device_of(rank, device=device, number=number))
+            _start(f"{address}{rank}", device=device_of(rank, device=device, number=number), keeps=descriptor)
             for rank in range(1, number)
         ]
         for other in others:
@@ -78,14 +80,15 @@ def started(task: Task, *, number: int, device: torch.device) -> Iterator[Group]
                 yield group
         finally:
             leaving.set()
+            os.close(descriptor)
             for other in others:
                 other.kill()
                 other.wait()
 
 
-def _start(address: str, *, device: torch.device) -> "subprocess.Popen[bytes]":
+def _start(address: str, *, device: torch.device, keeps: int) -> "subprocess.Popen[bytes]":
     """Start a rank in the runner's process group. They share standard error: the supervisor keeps its last lines."""
-    return subprocess.Popen([sys.executable, "-m", "worker.ranks", address, str(device)])
+    return subprocess.Popen([sys.executable, "-m", "worker.ranks", address, str(device)], pass_fds=[keeps])
 
 
 def _follow(other: "subprocess.Popen[bytes]", leaving: Event, folder: str) -> None:
@@ -113,7 +116,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # rank 0 decides, and tells the group
     address, device = arguments[0], torch.device(arguments[1])
-    settings = Settings()
+    settings = Settings.read()
     with parallel.join(device=device, at=address) as group:
         _share_cores(group)
         task = group.once(_not_here)

@@ -76,7 +76,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stop.set())
-    settings = Settings()
+    settings = Settings.read()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
     artifacts = LocalArtifacts(settings.artifacts_dir)

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     logs.configure()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the supervisor decides
     job_id, attempt = arguments[0], int(arguments[1])
-    settings = Settings()
+    settings = Settings.read()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
 

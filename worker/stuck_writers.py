@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import structlog
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
 log = structlog.get_logger()
@@ -20,7 +21,7 @@ WRITE_LOCK_BYTE = 120
 """The byte of the `-shm` file that a writer locks in WAL mode; https://www.sqlite.org/walformat.html, section 2.3.1."""
 
 
-def watch(url: str, *, stop: threading.Event) -> None:
+def watch(url: str | URL, *, stop: threading.Event) -> None:
     """End each process that stays stopped while it holds an SQLite database's write lock. Return when `stop` is set."""
     database = make_url(url)
     if database.get_backend_name() != "sqlite" or not database.database:

@@ -194,3 +194,15 @@ def test_a_second_stack_on_the_same_data_is_refused(tmp_path, wait_for):
         )
     assert second.returncode == 1
     assert "running on" in second.stderr
+
+
+def test_all_that_is_kept_lies_in_the_data_folder_whatever_its_name(tmp_path, wait_for):
+    folder = tmp_path / "100%41 a?b#c:d"
+    folder.mkdir()
+    with serving(folder, wait_for) as stack, stack.client() as client:
+        job_id = client.create_job(SHORT).id
+        wait_for(lambda: client.job(job_id).has_ended, seconds=90, what="the end")
+        assert client.job(job_id).status == "succeeded"
+        assert client.samples_png(job_id, count=1).png.startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert {"saddle.db", "artifacts", "redis", "api-key"} <= {path.name for path in folder.iterdir()}

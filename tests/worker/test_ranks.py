@@ -26,7 +26,11 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def together(settings, monkeypatch) -> Settings:
+def together(settings, tmp_path, monkeypatch) -> Settings:
+    """Settings for two processes. They meet in a folder whose name means something else in an address."""
+    folder = tmp_path / "100%41?rank=7#"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("SADDLE_PROCESSES", "2")
     return Settings()
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from store import addresses
 from worker import stuck_writers
 
 WRITER = """
@@ -21,7 +22,8 @@ time.sleep(600)
 
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "some.db"
+    path = tmp_path / "100%41?#" / "some.db"
+    path.parent.mkdir()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE notes (note TEXT)")
@@ -69,7 +71,7 @@ def test_a_stuck_writer_is_ended_and_others_write(path, begin, monkeypatch):
     freeze(reader)
     freeze(writer)
     stop = threading.Event()
-    watch = threading.Thread(target=stuck_writers.watch, args=(f"sqlite:///{path}",), kwargs={"stop": stop})
+    watch = threading.Thread(target=stuck_writers.watch, args=(addresses.sqlite(str(path)),), kwargs={"stop": stop})
     watch.start()
     try:
         assert writer.wait(timeout=10) == -signal.SIGKILL
