@@ -18,16 +18,10 @@ import pytest
 
 from client.client import Client
 from embedded.redis import free_port
+from tests import tiny
 
 ROOT = Path(__file__).parent.parent.parent
-TINY = {
-    "dataset": {"name": "digits"},
-    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
-    "batch_size": 32,
-    "checkpoint": {"every_images": 6_400},
-    "metrics": {"every_images": 640},
-    "precision": "fp32",
-}
+TINY = tiny.SPEC | {"checkpoint": {"every_images": 6_400}, "metrics": {"every_images": 640}}
 SHORT = TINY | {"budget": {"images": 12_800}}
 LONG = TINY | {"budget": {"images": 320_000}}
 
@@ -69,15 +63,9 @@ def serving(data_dir: Path, wait_for: Callable[..., object], **settings: str) ->
     port = free_port()
     environment = {
         **os.environ,
+        **tiny.SETTINGS,
         "SADDLE_DATA_DIR": str(data_dir),
         "SADDLE_PORT": str(port),
-        "SADDLE_LEASE_SECONDS": "5",
-        "SADDLE_HEARTBEAT_SECONDS": "1",
-        "SADDLE_CONTROL_SECONDS": "0.2",
-        "SADDLE_RECONCILE_SECONDS": "1",
-        "SADDLE_BACKOFF_SECONDS": "0.5",
-        "SADDLE_MIN_FREE_BYTES": "0",
-        "OMP_NUM_THREADS": "1",
         **settings,
     }
     log = (data_dir / "test.log").open("wb")
