@@ -3,11 +3,12 @@
 import alembic.context
 from sqlalchemy import create_engine, pool
 
-from store import tables
+from store import database, tables
 from store.settings import Settings
 
 context = alembic.context
 url = context.config.attributes.get("url") or Settings.read().database
+database.make_folder(url)
 engine = create_engine(url, poolclass=pool.NullPool)
 
 with engine.connect() as connection:

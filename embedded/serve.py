@@ -90,6 +90,7 @@ def _announce(settings: Settings) -> None:
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
     """Keep every other stack off the data folder while the block runs. Raises AlreadyRunning."""
+    data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "serve.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

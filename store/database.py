@@ -129,11 +129,16 @@ def migrate(url: str | URL) -> None:
     alembic.command.upgrade(config, "head")
 
 
+def make_folder(url: str | URL) -> None:
+    """Make the folder of an SQLite file, if it is not there."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+
+
 def _engine(url: str | URL) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        path = make_url(url).database
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(url)
         engine = create_engine(
             url, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}
         )

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Literal, NoReturn, Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -18,6 +18,7 @@ from store import addresses
 PREFIX = "SADDLE_"
 WRONG = 2
 """The exit status of a process whose settings are wrong."""
+OWN_FOLDER = "write the path of a folder of yours, which need not exist yet"
 LONGEST_SHOWN = 60
 """Characters of a wrong value that are repeated."""
 LONGEST_SECONDS = 1e9
@@ -65,27 +66,22 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Read the environment and make the data folder.
-
-        A wrong setting ends the process, with one line that says what to write.
-        """
+        """Read the environment. A wrong setting ends the process, with one line that says what to write."""
         try:
-            settings = cls()
+            return cls()
         except ValidationError as error:
-            _refuse(explain(error))
-        try:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            _refuse(f"SADDLE_DATA_DIR={settings.data_dir} cannot be made ({error.strerror}); write a folder of yours")
-        if not settings.database_url and not os.access(settings.data_dir, os.W_OK | os.X_OK):
-            _refuse(f"SADDLE_DATA_DIR={settings.data_dir} cannot be written to; write a folder of yours")
-        return settings
+            print(f"error: {explain(error)}", file=sys.stderr)
+            raise SystemExit(WRONG) from None
 
     @field_validator("data_dir")
     @classmethod
     def _a_folder(cls, path: Path) -> Path:
-        if path.exists() and not path.is_dir():
-            raise ValueError("is a file; write the path of a folder, which need not exist yet")
+        try:
+            found = _nearest(path)
+        except OSError as error:
+            raise ValueError(f"cannot be used ({error.strerror}); {OWN_FOLDER}") from None
+        if not found.is_dir():
+            raise ValueError(f"cannot be a folder, for {found} is a file; {OWN_FOLDER}")
         return path
 
     @field_validator("database_url")
@@ -104,6 +100,12 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
             raise ValueError("is no device; write auto, cpu, cuda or, for the first GPU, cuda:0")
         return device
+
+    @model_validator(mode="after")
+    def _room_for_sqlite(self) -> Self:
+        if not self.database_url and not os.access(_nearest(self.data_dir), os.W_OK | os.X_OK):
+            raise ValueError(f"SADDLE_DATA_DIR={self.data_dir} cannot be written to; {OWN_FOLDER}")
+        return self
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:
@@ -158,11 +160,6 @@ class Settings(BaseSettings):
         return self.data_dir / "api-key"
 
 
-def _refuse(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(WRONG)
-
-
 def explain(error: ValidationError) -> str:
     """Return one line that names each wrong variable, what is wrong with it and what to write."""
     return "; ".join(_explain(problem) for problem in error.errors())
@@ -182,6 +179,12 @@ def _explain(problem: ErrorDetails) -> str:
     shown = wrong if len(wrong) <= LONGEST_SHOWN else f"{wrong[:LONGEST_SHOWN]}…"
     default = Settings.model_fields[field].default
     return f"{variable} is {shown}, but {message[0].lower()}{message[1:]}; write for example {variable}={default}"
+
+
+def _nearest(path: Path) -> Path:
+    """Return a path, or the nearest above it that exists. Raises OSError if that cannot be found out."""
+    above = [path.absolute(), *path.absolute().parents]
+    return next(one for one in above if one.exists())
 
 
 def _is_loopback(host: str) -> bool:
