@@ -1,13 +1,14 @@
-"""Runs the migrations, on the address given by the caller or by SADDLE_DATABASE_URL."""
+"""Runs the migrations, on the address given by the caller or by the settings."""
 
 import alembic.context
 from sqlalchemy import create_engine, pool
 
-from store import tables
+from store import database, tables
 from store.settings import Settings
 
 context = alembic.context
-url = context.config.attributes.get("url") or Settings().database
+url = context.config.attributes.get("url") or Settings.read().database
+database.make_folder(url)
 engine = create_engine(url, poolclass=pool.NullPool)
 
 with engine.connect() as connection:

@@ -9,8 +9,8 @@ import uvicorn
 from api.app import create_app
 from api.services import Services
 from api.serving.sampler import TorchSampler
-from store import keys, logs
-from store.artifacts import Artifacts, write_private
+from store import disk, keys, logs
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -22,7 +22,7 @@ GRACE_SECONDS = 5
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     logs.configure()
-    settings = Settings()
+    settings = Settings.read()
     # One thread: more gain nothing for small networks, and the bytes must not depend on the machine's cores.
     torch.set_num_threads(1)
     _allow_many_viewers()
@@ -34,7 +34,7 @@ def main() -> None:
         settings=settings,
         database=database,
         queue=queue,
-        artifacts=Artifacts(settings.artifacts_dir),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
         sampler=TorchSampler(device=torch.device("cpu")),
     )
     uvicorn.run(
@@ -61,7 +61,7 @@ def _ensure_admin_key(database: Database, settings: Settings) -> None:
         if keys.living_admins(session):
             return
         _, secret = keys.create(session, tenant=keys.DEFAULT_TENANT, name="first admin", role="admin")
-        write_private(settings.api_key_file, secret + "\n")
+        disk.write_private(settings.api_key_file, secret + "\n")
     log.info("admin key written", file=str(settings.api_key_file))
 
 

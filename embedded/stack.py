@@ -1,4 +1,4 @@
-"""A stack for as long as a block lasts: what the demo and the benchmarks work with."""
+"""A stack that runs while a block lasts, for the demo and the benchmarks."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ START_SECONDS = 60.0
 
 @contextlib.contextmanager
 def running(data_dir: Path) -> Iterator[Client]:
-    """The service in a process of its own on a free port, gone at the block's end. Raises SaddleError."""
+    """Start the service on a free port; end it at the block's end. Raises SaddleError."""
     port = free_port()  # whatever runs on the usual port is left alone
     log = data_dir / "log" / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def running(data_dir: Path) -> Iterator[Client]:
 
 
 def _await_ready(process: subprocess.Popen[bytes], *, url: str, key_file: Path, log: Path) -> str:
-    """The admin key, once everything answers."""
+    """Wait until everything answers; return the admin key."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -1,4 +1,4 @@
-"""Checkpoints: rows that stand for folders which are whole on disk before the row exists."""
+"""Checkpoints: rows of artifacts. An artifact is stored whole before its row exists."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ from store import events, ids, runs, states, tables
 from store.errors import NotFound
 
 ADOPTED = 0
-"""The attempt of a checkpoint that a job was created with: another job's run has made it."""
+"""The attempt of a checkpoint that a fork was created with: it was made by a run of the parent."""
 
 
 @dataclass(frozen=True)
 class NewCheckpoint:
-    """`path`: of the finished folder, relative to the artifacts' root. `quality`: the figures of its evaluation."""
+    """A checkpoint to add. `path` is its artifact's key, `quality` the figures of its evaluation."""
 
     images_seen: int
     seconds_trained: float
@@ -25,9 +25,9 @@ class NewCheckpoint:
 
 
 def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
-    """Registers a folder and makes it the job's latest, or best. Raises LeaseLost."""
+    """Add a checkpoint, and make it the job's latest and, if it is, best. Raises LeaseLost."""
     job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
-    # A commit whose answer was lost is tried again: two rows for one folder would each have it pruned.
+    # A commit whose answer was lost is tried again. Of two rows for one artifact, the first pruned would delete it.
     known = session.scalar(
         select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id, tables.Checkpoint.path == new.path)
     )
@@ -35,7 +35,7 @@ def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> t
 
 
 def adopt(session: Session, *, job: tables.Job, new: NewCheckpoint) -> tables.Checkpoint:
-    """Gives a job that has just been created a checkpoint to begin from."""
+    """Add the checkpoint that a new fork begins from."""
     return _add(session, job=job, attempt=ADOPTED, new=new)
 
 
@@ -63,10 +63,9 @@ def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint)
 
 
 def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | None = None) -> list[str]:
-    """Drops the rows beyond the job's keep_latest, or fewer, and keep_best that are not pinned; the caller removes
-    these paths after the commit.
+    """Delete the rows that a job does not keep; return their keys, whose artifacts the caller deletes after the commit.
 
-    Raises LeaseLost.
+    Kept are the `keep_latest` newest (of the job, or as given), the `keep_best` best and the pinned. Raises LeaseLost.
     """
     job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
     rows = newest_first(session, job_id=job_id)
@@ -81,12 +80,13 @@ def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | Non
 
 
 def newest_first(session: Session, *, job_id: str) -> list[tables.Checkpoint]:
+    """Return a job's checkpoints, newest first."""
     query = select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id)
     return list(session.scalars(query.order_by(tables.Checkpoint.images_seen.desc(), tables.Checkpoint.id.desc())))
 
 
 def page(session: Session, *, job_id: str, limit: int, after: str | None) -> tuple[list[tables.Checkpoint], bool]:
-    """Newest first, and whether there are more."""
+    """Return a page of a job's checkpoints, newest first, and whether there are more."""
     query = select(tables.Checkpoint).where(tables.Checkpoint.job_id == job_id)
     if after is not None:
         query = query.where(tables.Checkpoint.id < after)
@@ -95,7 +95,7 @@ def page(session: Session, *, job_id: str, limit: int, after: str | None) -> tup
 
 
 def get(session: Session, *, job_id: str, checkpoint_id: str) -> tables.Checkpoint:
-    """Raises NotFound."""
+    """Return a checkpoint of a job. Raises NotFound."""
     row = session.get(tables.Checkpoint, checkpoint_id)
     if row is None or row.job_id != job_id:
         raise NotFound(f"no checkpoint {checkpoint_id} of job {job_id}")
@@ -103,8 +103,8 @@ def get(session: Session, *, job_id: str, checkpoint_id: str) -> tables.Checkpoi
 
 
 def pin(session: Session, *, job_id: str, checkpoint_id: str, pinned: bool) -> tables.Checkpoint:
-    """Keeps a checkpoint, or lets it go with the next pruning. Raises NotFound."""
-    # Whoever prunes holds the job's row.
+    """Pin a checkpoint, so that pruning keeps it, or unpin it. Raises NotFound."""
+    # Pruning holds the job's row.
     session.execute(select(tables.Job.id).where(tables.Job.id == job_id).with_for_update())
     row = get(session, job_id=job_id, checkpoint_id=checkpoint_id)
     row.pinned = pinned
@@ -112,7 +112,7 @@ def pin(session: Session, *, job_id: str, checkpoint_id: str, pinned: bool) -> t
 
 
 def paths(session: Session) -> set[str]:
-    """Of every checkpoint that there is."""
+    """Return the keys of all checkpoints."""
     return set(session.scalars(select(tables.Checkpoint.path)))
 
 
@@ -122,7 +122,7 @@ def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoin
 
 
 def _rank(row: tables.Checkpoint) -> tuple[float, ...]:
-    """Less is better: the FID; where none was measured, more modes, then better samples, then more even ones."""
+    """Return a rank, less is better: the FID, or without one more modes, better samples, and more even ones."""
     quality = row.quality or {}
     fid = quality.get("fid", 0.0 if "modes" in quality else float("inf"))
     return fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)

@@ -1,4 +1,4 @@
-"""The database: engine, clock and units of work, alike on SQLite and PostgreSQL."""
+"""The database: engine, clock and units of work, the same on SQLite and PostgreSQL."""
 
 import sqlite3
 import time
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import alembic.command
 import alembic.config
 import structlog
-from sqlalchemy import Connection, Double, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Double, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 MIGRATIONS = Path(__file__).parent.parent / "alembic"
 BUSY_SECONDS = 30
 POSTGRESQL_OPTIONS = "-c lock_timeout=20000 -c idle_in_transaction_session_timeout=10000"
-"""A unit of work never thinks for ten seconds; whoever does is frozen, and others wait for what it has locked."""
+"""No unit of work is idle for ten seconds. A session that is belongs to a frozen process; others wait for its locks."""
 SQLITE_PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class now(FunctionElement[float]):  # noqa: N801 (reads as the SQL function it is)
-    """The database's clock, in seconds since the epoch."""
+    """The time on the database's clock, in seconds since the epoch."""
 
     type = Double()
     inherit_cache = True
@@ -55,7 +55,7 @@ def _now_sqlite(element: now, compiler: SQLCompiler, **_: Any) -> str:
 
 @dataclass(frozen=True)
 class Outbox:
-    """What is told to the world once the transaction has been committed, never before."""
+    """Events and hints to send once the transaction is committed, never before."""
 
     events: list[tables.Event] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
@@ -67,15 +67,15 @@ def outbox(session: Session) -> Outbox:
 
 
 class Database:
-    """Hands out units of work. `deliver` gets each committed unit's outbox; it must not raise."""
+    """Hands out units of work. `deliver` is given each committed unit's outbox; it must not raise."""
 
-    def __init__(self, url: str, *, deliver: Callable[[Outbox], None]) -> None:
+    def __init__(self, url: str | URL, *, deliver: Callable[[Outbox], None]) -> None:
         self.engine = _engine(url)
         self._deliver = deliver
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction, committed at the block's end, rolled back by an exception."""
+        """Open a transaction; it is committed at the block's end and rolled back by an exception."""
         with Session(self.engine, expire_on_commit=False, info={"outbox": Outbox()}) as session:
             session.connection(execution_options={"saddle_write": True})
             yield session
@@ -84,12 +84,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One transaction that changes nothing."""
+        """Open a transaction that changes nothing."""
         with Session(self.engine, expire_on_commit=False, info={"outbox": Outbox()}) as session:
             yield session
 
     def ping(self) -> None:
-        """Raises OperationalError where the database, or its tables, are away."""
+        """Ask for an answer. Raises OperationalError if the database is away or has no tables."""
         with self.read() as session:
             session.execute(select(tables.Job.id).limit(1)).all()
 
@@ -98,7 +98,7 @@ class Database:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database was away or busy, so that the same unit of work may succeed later."""
+    """Return whether the database was away or busy, so that the same unit of work may succeed later."""
     if isinstance(error, OperationalError) and _is_refused_for_good(error.orig):
         return False
     return isinstance(error, OperationalError | InterfaceError) or (
@@ -107,7 +107,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 def retry(work: Callable[[], T], *, seconds: float) -> T:
-    """Runs a unit of work, again while the database is away, for so many seconds; then raises what it raised."""
+    """Run a unit of work, again while the database is away. After `seconds` its error is raised."""
     deadline = time.monotonic() + seconds
     pause = 0.1
     while True:
@@ -117,23 +117,28 @@ def retry(work: Callable[[], T], *, seconds: float) -> T:
             if not is_outage(error) or time.monotonic() + pause > deadline:
                 raise
             log.warning("database away, trying again", error=str(error.orig), pause_seconds=pause)
-        time.sleep(pause)  # longer each time, so that all who wait do not hinder a database that comes back
+        time.sleep(pause)  # doubled each time: many processes that wait must not hinder a database that comes back
         pause = min(pause * 2, 5.0)
 
 
-def migrate(url: str) -> None:
-    """Brings the tables to the newest revision; the only way tables come to be."""
+def migrate(url: str | URL) -> None:
+    """Upgrade the tables to the newest revision. Nothing else makes tables."""
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))  # alembic interpolates
     config.attributes["url"] = url
     alembic.command.upgrade(config, "head")
 
 
-def _engine(url: str) -> Engine:
+def make_folder(url: str | URL) -> None:
+    """Make the folder of an SQLite file, if it is not there."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite" and address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _engine(url: str | URL) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        path = make_url(url).database
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(url)
         engine = create_engine(
             url, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}
         )
@@ -153,9 +158,9 @@ def _engine(url: str) -> Engine:
 
 
 def _is_refused_for_good(error: BaseException | None) -> bool:
-    """Whether the statement itself is at fault, by the driver's own word; to SQLAlchemy it is all operational.
+    """Return whether the driver says that the statement itself is at fault. SQLAlchemy calls both operational errors.
 
-    SQLite calls a missing table or column so, PostgreSQL a statement past its limits (class 54 of its error codes).
+    For SQLite it is a missing table or column, for PostgreSQL a statement beyond its limits (error class 54).
     """
     sqlite_code: int | None = getattr(error, "sqlite_errorcode", None)
     sqlstate: str | None = getattr(error, "sqlstate", None)

@@ -2,11 +2,11 @@
 
 
 class StoreError(Exception):
-    """The root of the store's errors; its text is fit for a client to read."""
+    """The base of the store's errors. A client may read its text."""
 
 
 class NotFound(StoreError):
-    """No such thing, or it belongs to somebody else: the caller cannot tell which."""
+    """There is no such thing, or it is another tenant's: the caller cannot tell which."""
 
 
 class Conflict(StoreError):
@@ -18,7 +18,7 @@ class IdempotencyMismatch(StoreError):
 
 
 class LeaseLost(StoreError):
-    """Another attempt owns the job: the caller's writes change nothing any more and it must stop."""
+    """Another attempt owns the job. The caller's writes change nothing, and it must stop."""
 
 
 class DatabaseAway(LeaseLost):
@@ -26,4 +26,4 @@ class DatabaseAway(LeaseLost):
 
 
 class StorageFull(StoreError):
-    """Not enough free space for the artifact; nothing was written."""
+    """There is not enough free space for the artifact. Nothing was written."""

@@ -1,4 +1,4 @@
-"""Events of jobs: appended within the transaction that makes them true, told to viewers once it is committed."""
+"""Events of jobs: appended in the transaction that makes them true, sent to viewers once it is committed."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,7 +13,7 @@ from store.errors import NotFound
 def append(
     session: Session, *, job_id: str, kind: str, data: dict[str, Any], images_seen: int | None = None
 ) -> tables.Event:
-    """The next event of a job. Its id comes from a counter on the row: gapless, visible in order."""
+    """Append an event. Its id comes from a counter on the job's row: ids have no gaps and become visible in order."""
     job = session.execute(
         update(tables.Job)
         .where(tables.Job.id == job_id)
@@ -40,7 +40,7 @@ def append(
 
 
 def record_tick(session: Session, *, job_id: str, images_seen: int, values: dict[str, float]) -> None:
-    """A point of the training series. One that a resumed run reaches again overwrites the old one under its id."""
+    """Record a point of the series. A resumed run that reaches a point again overwrites it under the same id."""
     known = session.scalar(
         select(tables.Event).where(tables.Event.job_id == job_id, tables.Event.tick_images == images_seen)
     )
@@ -52,19 +52,19 @@ def record_tick(session: Session, *, job_id: str, images_seen: int, values: dict
 
 
 def after(session: Session, *, job_id: str, event_id: int, limit: int) -> list[tables.Event]:
-    """Oldest first."""
+    """Return the events after an id, oldest first."""
     query = select(tables.Event).where(tables.Event.job_id == job_id, tables.Event.id > event_id)
     return list(session.scalars(query.order_by(tables.Event.id).limit(limit)))
 
 
 def newest_first(session: Session, *, job_id: str, types: Collection[str], limit: int) -> list[tables.Event]:
-    """The latest events of these types."""
+    """Return the latest events of these types."""
     query = select(tables.Event).where(tables.Event.job_id == job_id, tables.Event.type.in_(types))
     return list(session.scalars(query.order_by(tables.Event.id.desc()).limit(limit)))
 
 
 def series(session: Session, *, job_id: str, after_images: int) -> list[tuple[int, dict[str, float]]]:
-    """The training series by images seen, rising, each place once."""
+    """Return the series: (images seen, values), in order, each images seen once."""
     rows = session.execute(
         select(tables.Event.tick_images, tables.Event.data)
         .where(tables.Event.job_id == job_id, tables.Event.tick_images > after_images)

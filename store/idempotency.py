@@ -1,4 +1,4 @@
-"""Idempotency keys: a creating POST that is sent again gets its first answer again.
+"""Idempotency keys: a creating POST that is sent again gets its first answer.
 
 The key's row is written in the transaction that creates. A second request with the key waits for the first one's
 transaction (on the row in PostgreSQL, on the write lock in SQLite) and then finds its answer.
@@ -27,9 +27,9 @@ PENDING = Answer(status=0, location="", body="")
 
 
 def reserve(session: Session, *, tenant: str, key: str, fingerprint: str) -> Answer | None:
-    """None: the key is new and taken by this transaction, which must `fulfil` it. Else the first request's answer.
+    """Take a new key, which this transaction must `fulfil`, and return None; or return the first request's answer.
 
-    Raises IdempotencyMismatch where the first request was another one.
+    Raises IdempotencyMismatch if the first request was another one.
     """
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
@@ -45,9 +45,7 @@ def reserve(session: Session, *, tenant: str, key: str, fingerprint: str) -> Ans
 
 
 def find(session: Session, *, tenant: str, key: str, fingerprint: str) -> Answer | None:
-    """The answer that a request with the key got before, if it is committed; nothing is taken. Raises
-    IdempotencyMismatch.
-    """
+    """Return the committed answer to an earlier request with the key, if any. Raises IdempotencyMismatch."""
     row = session.get(tables.IdempotencyKey, (tenant, key), populate_existing=True)
     if row is None:
         return None
@@ -57,10 +55,12 @@ def find(session: Session, *, tenant: str, key: str, fingerprint: str) -> Answer
 
 
 def fulfil(session: Session, *, tenant: str, key: str, answer: Answer) -> None:
+    """Store the answer under a key that this transaction took."""
     row = session.get_one(tables.IdempotencyKey, (tenant, key))
     row.status, row.location, row.body = answer.status, answer.location, answer.body
 
 
 def forget_old(session: Session) -> None:
+    """Delete the keys that are older than `KEPT_SECONDS`."""
     table = tables.IdempotencyKey
     session.execute(delete(table).where(table.created_at < database.now() - KEPT_SECONDS))

@@ -10,7 +10,7 @@ PATTERN = r"[0-9a-hjkmnp-tv-z]{26}"
 
 
 class _Clock:
-    """Numbers that rise within a process, also within one millisecond and when the clock is set back."""
+    """Gives numbers that rise within a process, also within one millisecond and when the clock is set back."""
 
     def __init__(self) -> None:
         self._last = 0

@@ -1,4 +1,4 @@
-"""Jobs, as clients see and change them: every query, and the changes that a client may ask for."""
+"""Jobs as clients see and change them: every query, and the changes that a client may ask for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +9,13 @@ from sqlalchemy.orm import Session
 from store import database, ids, states, tables
 from store.errors import Conflict, NotFound
 
+TRAINING = "training"
+"""The kind of job that trains a model. `worker.kinds` lists all kinds."""
+
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a client asked for. `spec` is complete and valid; the store does not look into it."""
+    """A job to create. `spec` is complete and valid; the store does not look into it."""
 
     tenant: str
     name: str | None
@@ -27,10 +30,11 @@ class NewJob:
     keep_best: int
     forked_from_job: str | None = None
     forked_from_checkpoint: str | None = None
+    kind: str = TRAINING
 
 
 def create(session: Session, *, new: NewJob, job_id: str | None = None) -> tables.Job:
-    """`job_id`: where the caller has made one, for the files that must be there before the row."""
+    """Create a queued job. A caller that stores files before the row has made the `job_id`."""
     at = states.now(session)
     job = tables.Job(id=job_id or ids.new("job"), status=states.QUEUED, available_at=at, created_at=at, **vars(new))
     session.add(job)
@@ -41,7 +45,7 @@ def create(session: Session, *, new: NewJob, job_id: str | None = None) -> table
 
 
 def get(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Raises NotFound, also for another tenant's job."""
+    """Return a job of a tenant. Raises NotFound, also for another tenant's job."""
     job = session.scalar(select(tables.Job).where(tables.Job.id == job_id, tables.Job.tenant == tenant))
     if job is None:
         raise NotFound(f"no job {job_id}")
@@ -58,7 +62,7 @@ def page(
     dataset: str | None,
     labels: dict[str, str],
 ) -> tuple[list[tables.Job], bool]:
-    """Newest first, and whether there are more."""
+    """Return a page of a tenant's jobs, newest first, and whether there are more."""
     query = select(tables.Job).where(tables.Job.tenant == tenant)
     if after is not None:
         query = query.where(tables.Job.id < after)
@@ -83,53 +87,43 @@ def _is_labelled(session: Session, *, key: str, value: str) -> ColumnElement[boo
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many jobs are in each state."""
+    """Return the number of jobs in each state."""
     rows = session.execute(select(tables.Job.status, func.count().label("number")).group_by(tables.Job.status))
     return dict.fromkeys(states.STATUSES, 0) | {row.status: row.number for row in rows}
 
 
 def newest_measured(session: Session) -> tables.Job | None:
-    """The newest job of which the training speed is known."""
-    query = select(tables.Job).where(tables.Job.images_per_second.is_not(None)).order_by(tables.Job.id.desc())
-    return session.scalar(query.limit(1))
+    """Return the newest job of kind training whose speed is known."""
+    measured = (tables.Job.kind == TRAINING, tables.Job.images_per_second.is_not(None))
+    return session.scalar(select(tables.Job).where(*measured).order_by(tables.Job.id.desc()).limit(1))
 
 
 def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Final. A job that nobody runs is cancelled at once, another when its runner has stopped. A second cancel changes
-    nothing.
+    """Cancel a job for good: at once if nobody runs it, else when its runner has stopped. A repetition changes nothing.
 
     Raises NotFound; Conflict for a job that has ended otherwise.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status in states.ENDED - {states.CANCELLED}:
         raise Conflict(f"job {job_id} is {job.status}: it has ended, there is nothing to cancel")
-    if job.status not in {states.CANCELLING, states.CANCELLED}:
-        held = job.status in states.HELD
-        states.move(session, job=job, status=states.CANCELLING, reason=states.CANCELLED_BY_CLIENT)
-        if not held:
-            states.move(session, job=job, status=states.CANCELLED, reason=states.CANCELLED_BY_CLIENT)
+    _stop(session, job=job, stopping=states.CANCELLING, stopped=states.CANCELLED, reason=states.CANCELLED_BY_CLIENT)
     return job
 
 
 def pause(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """A queued job is paused at once, a running one when its runner has saved its state. A second pause changes
-    nothing.
+    """Pause a job: at once if nobody runs it, else when its runner has saved its state. A repetition changes nothing.
 
-    Raises NotFound, Conflict.
+    Raises NotFound; Conflict for a job that has ended or is being cancelled.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status in states.ENDED | {states.CANCELLING}:
         raise Conflict(f"job {job_id} is {job.status}: only a queued or running job can be paused")
-    if job.status not in {states.PAUSING, states.PAUSED}:
-        held = job.status in states.HELD
-        states.move(session, job=job, status=states.PAUSING, reason=states.PAUSED_BY_CLIENT)
-        if not held:
-            states.move(session, job=job, status=states.PAUSED, reason=states.PAUSED_BY_CLIENT)
+    _stop(session, job=job, stopping=states.PAUSING, stopped=states.PAUSED, reason=states.PAUSED_BY_CLIENT)
     return job
 
 
 def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """A paused job goes on where it stood. Raises NotFound; Conflict for any other."""
+    """Queue a paused job, to go on where it stood. Raises NotFound; Conflict for a job that is not paused."""
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status != states.PAUSED:
         wait = "resume it once it is paused" if job.status == states.PAUSING else "only a paused job can be resumed"
@@ -139,9 +133,9 @@ def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
 
 
 def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """A job that has failed or diverged goes on from its newest checkpoint, with all its attempts and time before it.
+    """Queue a job that failed or diverged, to go on from its newest checkpoint with all its attempts and time again.
 
-    Raises NotFound; Conflict for any other.
+    Raises NotFound; Conflict for any other job.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status not in {states.FAILED, states.DIVERGED}:
@@ -152,11 +146,21 @@ def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
 
 
 def delete(session: Session, *, job_id: str, tenant: str) -> None:
-    """Forgets an ended job; the caller removes its artifacts after the commit. Raises NotFound, Conflict."""
+    """Delete an ended job; the caller deletes its artifacts after the commit. Raises NotFound, Conflict."""
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status not in states.ENDED:
         raise Conflict(f"job {job_id} is {job.status}: cancel it first, an ended job can be deleted")
     session.delete(job)
+
+
+def _stop(session: Session, *, job: tables.Job, stopping: str, stopped: str, reason: states.Reason) -> None:
+    """Move a job to the state in which its runner stops, and on to the next if it has no runner."""
+    if job.status in {stopping, stopped}:
+        return
+    held = job.status in states.HELD
+    states.move(session, job=job, status=stopping, reason=reason)
+    if not held:
+        states.move(session, job=job, status=stopped, reason=reason)
 
 
 def _locked(session: Session, *, job_id: str, tenant: str) -> tables.Job:

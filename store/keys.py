@@ -1,6 +1,6 @@
-"""API keys and browser sessions: random secrets of which only the SHA-256 is kept.
+"""API keys and browser sessions: random secrets, of which only the SHA-256 is stored.
 
-A key has 256 random bits, so a fast hash is enough: there is no dictionary to try.
+A key has 256 random bits, so a fast hash is enough: no dictionary helps to guess it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ SESSION_SECONDS = 14 * 24 * 3600
 
 
 def create(session: Session, *, tenant: str, name: str, role: str) -> tuple[tables.ApiKey, str]:
-    """The row and the secret, which is shown this once."""
+    """Create a key; return its row and its secret, which can be shown only now."""
     secret = PREFIX + secrets.token_urlsafe(32)
     row = tables.ApiKey(
         id=ids.new("key"),
@@ -35,14 +35,14 @@ def create(session: Session, *, tenant: str, name: str, role: str) -> tuple[tabl
 
 
 def find(session: Session, *, secret: str) -> tables.ApiKey | None:
-    """The living key of a secret."""
+    """Return the key of a secret; None if there is none or it was revoked."""
     return session.scalar(
         select(tables.ApiKey).where(tables.ApiKey.digest == _digest(secret), tables.ApiKey.revoked_at.is_(None))
     )
 
 
 def page(session: Session, *, limit: int, after: str | None) -> tuple[list[tables.ApiKey], bool]:
-    """Newest first, revoked ones included, and whether there are more."""
+    """Return a page of keys, newest first, revoked ones included, and whether there are more."""
     query = select(tables.ApiKey).order_by(tables.ApiKey.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(tables.ApiKey.id < after)
@@ -51,7 +51,7 @@ def page(session: Session, *, limit: int, after: str | None) -> tuple[list[table
 
 
 def revoke(session: Session, *, key_id: str) -> tables.ApiKey:
-    """Raises NotFound; Conflict for the last admin key, without which nobody could make another."""
+    """Revoke a key. Raises NotFound; Conflict for the last admin key, without which nobody could make another."""
     row = session.get(tables.ApiKey, key_id)
     if row is None:
         raise NotFound(f"no key {key_id}")
@@ -69,7 +69,7 @@ def living_admins(session: Session) -> list[tables.ApiKey]:
 
 
 def log_in(session: Session, *, key: tables.ApiKey) -> str:
-    """A new browser session; the cookie's value."""
+    """Create a browser session; return the cookie's value."""
     token = secrets.token_urlsafe(32)
     at = session.execute(select(database.now())).scalar_one()
     session.execute(delete(tables.LoginSession).where(tables.LoginSession.expires_at < at))
@@ -78,7 +78,7 @@ def log_in(session: Session, *, key: tables.ApiKey) -> str:
 
 
 def find_session(session: Session, *, token: str) -> tables.ApiKey | None:
-    """The living key that a browser session is bound to."""
+    """Return the key of a browser session; None if either has ended."""
     return session.scalar(
         select(tables.ApiKey)
         .join(tables.LoginSession, tables.LoginSession.key_id == tables.ApiKey.id)

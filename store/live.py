@@ -1,7 +1,7 @@
-"""Live events: what a Redis stream carries from those who commit events to those who watch them.
+"""Live events: a Redis stream from the processes that commit events to the viewers that watch them.
 
-One capped stream for all jobs, so that a process of viewers needs one reader. It is a short cut, not the record: a
-viewer that misses an event finds it in the database.
+All jobs share one capped stream, so that a process needs one reader for all its viewers. The stream is a short cut and
+not the record: a viewer that misses an event finds it in the database.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ class Entry(BaseModel):
 
 
 def publish(redis: Redis, events: Iterable[tables.Event]) -> None:
-    """Raises redis.RedisError."""
+    """Send events. Raises redis.RedisError."""
     with redis.pipeline(transaction=False) as pipe:
         for event in events:
             pipe.xadd(STREAM, {"event": orjson.dumps(encode(event))}, maxlen=MAX_ENTRIES, approximate=True)

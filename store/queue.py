@@ -1,4 +1,4 @@
-"""The broker's side: hints that a job waits, and live events. Both may be lost; the database has the truth."""
+"""The broker: hints that a job waits, and live events. Both may be lost: the database has the truth."""
 
 import time
 
@@ -13,7 +13,9 @@ from store.database import Outbox
 log = structlog.get_logger()
 
 QUEUE = "saddle"
+RUN = "saddle.run"
 TRAIN = "saddle.train"
+"""The name of hints from release 0.1, which may wait in the broker during an upgrade."""
 TIMEOUT_SECONDS = 1.0
 REST_SECONDS = 2.0
 
@@ -22,7 +24,7 @@ CELERY_CONFIG = {
     "task_ignore_result": True,
     "task_serializer": "json",
     "accept_content": ["json"],
-    # A duplicate is worse than a lost hint: the reconciler hints again, nobody takes a duplicate back.
+    # A duplicate is worse than a lost hint: the reconciler repeats hints, and nobody takes a duplicate back.
     "task_acks_late": False,
     "task_reject_on_worker_lost": False,
     "worker_prefetch_multiplier": 1,
@@ -36,7 +38,7 @@ CELERY_CONFIG = {
 
 
 class Queue:
-    """Sends what a committed unit of work has to tell. After a failure it rests, so that nobody waits."""
+    """Sends the outbox of a committed unit of work. After a failure it rests, so that no caller waits for a timeout."""
 
     def __init__(self, redis_url: str) -> None:
         self.redis = Redis.from_url(
@@ -51,7 +53,7 @@ class Queue:
         self._rests_until = 0.0
 
     def deliver(self, outbox: Outbox) -> None:
-        """Best effort, never raises for a broker that is away."""
+        """Send an outbox if the broker answers. A broker that is away is logged."""
         if not (outbox.hints or outbox.events) or time.monotonic() < self._rests_until:
             return
         try:
@@ -64,15 +66,15 @@ class Queue:
             log.warning("broker away: viewers and workers will find out from the database", error=str(error))
 
     def hint(self, job_id: str) -> None:
-        """Tells the workers that a job waits. Raises RedisError, kombu's OperationalError or OSError."""
-        self._celery.send_task(TRAIN, args=[job_id], queue=QUEUE, retry=False)
+        """Tell the workers that a job waits. Raises RedisError, kombu's OperationalError or OSError."""
+        self._celery.send_task(RUN, args=[job_id], queue=QUEUE, retry=False)
 
     def depth(self) -> int:
-        """Hints that no worker has taken yet. Raises RedisError."""
+        """Return the number of hints that no worker has taken yet. Raises RedisError."""
         return int(self.redis.llen(QUEUE))
 
     def ping(self) -> None:
-        """Raises RedisError."""
+        """Ask for an answer. Raises RedisError."""
         self.redis.ping()
 
     def close(self) -> None:

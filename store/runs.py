@@ -1,7 +1,7 @@
-"""Runs: how jobs are claimed and held, what their runners write, and how they come free.
+"""Runs: claim a job, hold it, write for it, and release it.
 
-A runner holds a job by its `attempt`. Each of its writes names the attempt and changes nothing once another owns the
-job: it raises LeaseLost instead.
+A runner holds a job by its `attempt`. Each of its writes names the attempt. Once another attempt owns the job, a write
+changes nothing and raises LeaseLost.
 """
 
 from typing import Any
@@ -17,9 +17,9 @@ LONGEST_WAIT_SECONDS = 600.0
 
 
 def claim(session: Session, *, job_id: str, owner: str, lease_seconds: float) -> tables.Job | None:
-    """Takes a queued job that is due; None where there is nothing to take. One of several claimants wins.
+    """Claim a queued job that is due; None if it cannot be claimed. One of several claimants wins.
 
-    An owner that runs one job at a time may ask again when it has heard no answer: the job that it holds is its own.
+    An owner that runs one job at a time may call this again after it got no answer: it is given the job that it holds.
     """
     taken = session.scalar(
         update(tables.Job)
@@ -44,14 +44,14 @@ def claim(session: Session, *, job_id: str, owner: str, lease_seconds: float) ->
 
 
 def renew(session: Session, *, job_id: str, attempt: int, lease_seconds: float) -> tables.Job:
-    """Prolongs the lease and says how the job stands. Raises LeaseLost."""
+    """Renew the lease and return the job. Raises LeaseLost."""
     job = _held(session, job_id=job_id, attempt=attempt)
     job.lease_until = states.now(session) + lease_seconds
     return job
 
 
-def look(session: Session, *, job_id: str, attempt: int) -> tables.Job:
-    """How the job stands, ended perhaps by this very attempt, without a write. Raises LeaseLost."""
+def get_held(session: Session, *, job_id: str, attempt: int) -> tables.Job:
+    """Return the job that the attempt holds, or has ended, without a write. Raises LeaseLost."""
     job = session.get(tables.Job, job_id)
     if job is None or job.attempt != attempt or job.status == states.QUEUED:
         raise LeaseLost(f"job {job_id} is no longer held by attempt {attempt}")
@@ -59,7 +59,7 @@ def look(session: Session, *, job_id: str, attempt: int) -> tables.Job:
 
 
 def renew_progress(session: Session, *, job_id: str, attempt: int) -> tables.Job:
-    """Notes that the runner gets on. Raises LeaseLost."""
+    """Record that the runner makes progress. Raises LeaseLost."""
     job = _held(session, job_id=job_id, attempt=attempt)
     job.progress_at = states.now(session)
     return job
@@ -74,7 +74,7 @@ def record_tick(
     seconds_trained: float,
     values: dict[str, float],
 ) -> None:
-    """A point of the training series, and the progress that it shows. Raises LeaseLost."""
+    """Record a point of the training series and the progress that it shows. Raises LeaseLost."""
     job = renew_progress(session, job_id=job_id, attempt=attempt)
     job.images_seen, job.seconds_trained = images_seen, seconds_trained
     job.images_per_second = values.get("images_per_second", job.images_per_second)
@@ -84,13 +84,13 @@ def record_tick(
 def record_event(
     session: Session, *, job_id: str, attempt: int, kind: str, images_seen: int, data: dict[str, Any]
 ) -> None:
-    """What a runner has to tell beside its ticks. Raises LeaseLost."""
+    """Record an event other than a tick. Raises LeaseLost."""
     renew_progress(session, job_id=job_id, attempt=attempt)
     events.append(session, job_id=job_id, kind=kind, data=data, images_seen=images_seen)
 
 
 def finish(session: Session, *, job_id: str, attempt: int, status: str, reason: Reason) -> tables.Job:
-    """Ends a job, by its runner. A cancel that came first wins. Raises LeaseLost."""
+    """End a job. A cancel that came first wins. Raises LeaseLost."""
     job = _held(session, job_id=job_id, attempt=attempt)
     if job.status == states.CANCELLING:
         status, reason = states.CANCELLED, states.CANCELLED_BY_CLIENT
@@ -98,8 +98,8 @@ def finish(session: Session, *, job_id: str, attempt: int, status: str, reason: 
     return job
 
 
-def suspend(session: Session, *, job_id: str, attempt: int, reason: Reason) -> tables.Job:
-    """The runner cannot go on until a client has seen to something, and pauses the job. Raises LeaseLost."""
+def pause_on_failure(session: Session, *, job_id: str, attempt: int, reason: Reason) -> tables.Job:
+    """Pause a job whose runner cannot go on until somebody has removed the cause. Raises LeaseLost."""
     job = _held(session, job_id=job_id, attempt=attempt)
     if job.status == states.RUNNING:
         states.move(session, job=job, status=states.PAUSING, reason=reason)
@@ -107,42 +107,43 @@ def suspend(session: Session, *, job_id: str, attempt: int, reason: Reason) -> t
     return job
 
 
-def give_back(session: Session, *, job_id: str, attempt: int, reason: Reason) -> tables.Job:
-    """The runner has stopped in good order: for a pause, a cancel or, requeued, a restart of its machine. Nothing is
-    charged. Raises LeaseLost.
+def release(session: Session, *, job_id: str, attempt: int, reason: Reason) -> tables.Job:
+    """Release a job whose runner stopped in good order: for a pause, a cancel or the restart of its machine.
+
+    No crash is counted. Raises LeaseLost.
     """
     job = _held(session, job_id=job_id, attempt=attempt)
     _set_free(session, job=job, reason=reason)
     return job
 
 
-def crash(session: Session, *, job_id: str, attempt: int, reason: Reason, backoff_seconds: float) -> tables.Job:
-    """The runner's process died: again after a wait, or failed after as many crashes as the job may have attempts.
+def record_crash(session: Session, *, job_id: str, attempt: int, reason: Reason, backoff_seconds: float) -> tables.Job:
+    """Record that the runner's process died. The job is queued again after a wait; its `max_attempts`th crash fails it.
 
     Raises LeaseLost.
     """
     job = _held(session, job_id=job_id, attempt=attempt)
-    _charge(session, job=job, reason=reason, backoff_seconds=backoff_seconds)
+    _count_crash(session, job=job, reason=reason, backoff_seconds=backoff_seconds)
     return job
 
 
 def recover_lost(session: Session, *, backoff_seconds: float) -> list[tables.Job]:
-    """Frees the jobs whose lease has run out: their runner is dead, frozen or cut off."""
+    """Free the jobs whose lease has run out: their runner is dead, frozen or cut off. Return them."""
     query = select(tables.Job).where(tables.Job.status.in_(states.HELD), tables.Job.lease_until < database.now())
     lost = list(session.scalars(query.with_for_update(skip_locked=True)))
     for job in lost:
         reason = Reason("worker_lost", f"the worker {job.lease_owner} stopped renewing its lease")
-        _charge(session, job=job, reason=reason, backoff_seconds=backoff_seconds)
+        _count_crash(session, job=job, reason=reason, backoff_seconds=backoff_seconds)
     return lost
 
 
 def due(session: Session, *, limit: int) -> list[str]:
-    """The queued jobs that may be claimed now, oldest first."""
+    """Return the ids of the queued jobs that may be claimed now, oldest first."""
     query = select(tables.Job.id).where(tables.Job.status == states.QUEUED, tables.Job.available_at <= database.now())
     return list(session.scalars(query.order_by(tables.Job.id).limit(limit)))
 
 
-def _charge(session: Session, *, job: tables.Job, reason: Reason, backoff_seconds: float) -> None:
+def _count_crash(session: Session, *, job: tables.Job, reason: Reason, backoff_seconds: float) -> None:
     job.crashes += 1
     if job.crashes >= job.max_attempts and job.status != states.CANCELLING:
         message = f"{reason.message} (given up after {job.crashes} crashes)"
@@ -153,7 +154,7 @@ def _charge(session: Session, *, job: tables.Job, reason: Reason, backoff_second
 
 
 def _set_free(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: float = 0) -> None:
-    """What a client has asked for meanwhile comes first; else the job is queued again."""
+    """Do what a client has asked for meanwhile; without such a wish, queue the job again."""
     if job.status == states.CANCELLING:
         states.move(session, job=job, status=states.CANCELLED, reason=states.CANCELLED_BY_CLIENT)
     elif job.status == states.PAUSING:

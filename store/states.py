@@ -1,4 +1,4 @@
-"""States: what a job can become of what it is. Nothing else assigns a status."""
+"""States: which status may follow which. Nothing else assigns a status."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 }
 STATUSES = tuple(TRANSITIONS)
 ENDED = frozenset({SUCCEEDED, DIVERGED, FAILED, CANCELLED})
-"""Nothing happens any more, unless a client has a job of which the training or the system failed tried again."""
+"""The states of a job that has ended. Only a client's retry of a failed or diverged job leads out of them."""
 HELD = frozenset({RUNNING, PAUSING, CANCELLING})
 """The states in which a runner may hold the job."""
 
@@ -40,7 +40,7 @@ PAUSED_BY_CLIENT = Reason("paused", "paused by the client")
 
 
 def move(session: Session, *, job: tables.Job, status: str, reason: Reason | None) -> None:
-    """Raises Conflict where the state does not allow it."""
+    """Change a job's status. Raises Conflict if its state does not allow it."""
     if status not in TRANSITIONS[job.status]:
         raise Conflict(f"job {job.id} is {job.status}: it cannot become {status}")
     at = now(session)
@@ -55,7 +55,7 @@ def move(session: Session, *, job: tables.Job, status: str, reason: Reason | Non
 
 
 def enqueue(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: float = 0) -> None:
-    """Back into the queue, to be claimed after a wait; the workers are hinted at what may be claimed at once."""
+    """Queue a job, to be claimed after a wait. Without a wait the workers are hinted."""
     job.available_at = now(session) + wait_seconds
     move(session, job=job, status=QUEUED, reason=reason)
     if wait_seconds == 0:
@@ -63,14 +63,17 @@ def enqueue(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: 
 
 
 def tell(session: Session, *, job: tables.Job, previous: str | None) -> None:
+    """Append the event of a change of state."""
     reason = {"code": job.reason_code, "message": job.reason_message} if job.reason_code else None
     data = {"status": job.status, "previous": previous, "reason": reason, "attempt": job.attempt}
     events.append(session, job_id=job.id, kind="state", data=data)
 
 
 def held_by(attempt: int) -> ColumnElement[bool]:
+    """Return the condition that an attempt holds a job."""
     return (tables.Job.attempt == attempt) & tables.Job.status.in_(HELD)
 
 
 def now(session: Session) -> float:
+    """Return the time on the database's clock."""
     return session.execute(select(database.now())).scalar_one()

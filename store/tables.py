@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since the epoch on the database's clock; migrations in alembic/ make the tables."""
+"""The tables, made by the migrations in alembic/. Times are seconds since the epoch on the database's clock."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Table(DeclarativeBase):
 
 
 class Job(Table):
-    """A training job. The row is the queue: whatever happens to the broker, a queued row is found and hinted again."""
+    """A job. The row is the queue: if the broker loses its hint, the reconciler finds the row and hints again."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -31,6 +31,8 @@ class Job(Table):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(32), server_default="training")
+    """What a runner does with the job; the worker's kinds list them."""
     name: Mapped[str | None] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[str | None] = mapped_column(String(64))
@@ -45,7 +47,7 @@ class Job(Table):
     max_seconds: Mapped[float | None]
     forked_from_job: Mapped[str | None] = mapped_column(String(40))
     forked_from_checkpoint: Mapped[str | None] = mapped_column(String(40))
-    """Names, not references: the fork has copies, and outlives both."""
+    """Names, not references: a fork has copies, and may outlive its parent."""
 
     images_seen: Mapped[int] = mapped_column(default=0)
     images_total: Mapped[int | None]
@@ -63,7 +65,7 @@ class Job(Table):
     lease_until: Mapped[float | None]
     held_since: Mapped[float | None]
     seconds_run: Mapped[float] = mapped_column(default=0.0)
-    """By all attempts that have ended, since the job was created or last retried."""
+    """The seconds of all attempts that have ended since the job was created or last retried."""
     available_at: Mapped[float]
     last_event_id: Mapped[int] = mapped_column(default=0)
 
@@ -74,7 +76,7 @@ class Job(Table):
 
 
 class Event(Table):
-    """What happened to a job, in order. A tick of the training series is an event of type `metrics`."""
+    """An event of a job. A tick of the training series is an event of type `metrics`."""
 
     __tablename__ = "events"
     __table_args__ = (UniqueConstraint("job_id", "tick_images"),)
@@ -85,7 +87,7 @@ class Event(Table):
     at: Mapped[float]
     images_seen: Mapped[int]
     tick_images: Mapped[int | None]
-    """images_seen of a tick, else null: a resumed run overwrites its ticks in place."""
+    """The images seen at a tick; null for other events. A resumed run overwrites its ticks in place."""
     data: Mapped[dict[str, Any]]
 
 
@@ -98,11 +100,11 @@ class Checkpoint(Table):
     attempt: Mapped[int]
     images_seen: Mapped[int]
     path: Mapped[str] = mapped_column(String(300))
-    """Of its folder, relative to the artifacts' root."""
+    """The key of its artifact."""
     size_bytes: Mapped[int]
     quality: Mapped[dict[str, Any] | None]
     pinned: Mapped[bool] = mapped_column(default=False)
-    """Kept however many are newer or better."""
+    """Whether pruning keeps it, however many are newer or better."""
     created_at: Mapped[float]
 
 
@@ -119,7 +121,7 @@ class ApiKey(Table):
 
 
 class LoginSession(Table):
-    """A browser's session: the cookie's digest, bound to a key and ended with it."""
+    """A browser's session: the cookie's digest, bound to a key. It ends with the key."""
 
     __tablename__ = "login_sessions"
 
@@ -129,7 +131,7 @@ class LoginSession(Table):
 
 
 class IdempotencyKey(Table):
-    """The answer that a creating POST got, written in the transaction that created."""
+    """The answer to a creating POST, written in the transaction that created."""
 
     __tablename__ = "idempotency_keys"
 
@@ -143,7 +145,7 @@ class IdempotencyKey(Table):
 
 
 class Worker(Table):
-    """A worker's heartbeat: its row, not a ping, says whether it lives."""
+    """A worker's heartbeat: this row, not a ping, says whether it lives."""
 
     __tablename__ = "workers"
 

@@ -5,6 +5,6 @@ from celery import Celery
 from store.queue import CELERY_CONFIG
 from store.settings import Settings
 
-app = Celery("saddle", broker=Settings().redis, include=["worker.tasks"])
+app = Celery("saddle", broker=Settings.read().redis, include=["worker.tasks"])
 app.conf.update(CELERY_CONFIG)
 app.conf.worker_concurrency = 1

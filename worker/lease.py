@@ -1,4 +1,4 @@
-"""The lease on a job, kept by a thread of its own: whoever watches the trainer never waits for the database."""
+"""The lease on a job, renewed by its own thread, so that the supervisor's watch never waits for the database."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Lease:
-    """Held while the block runs. `job` is the row as it was last seen, a wish to cancel or pause included."""
+    """A lease, held while its block runs. `job` is the newest row that was read: a cancel or a pause shows there."""
 
     def __init__(self, database: Database, *, job: tables.Job, settings: Settings, claimed_at: float) -> None:
         self.job = job
@@ -26,7 +26,7 @@ class Lease:
         self._renewed_at = claimed_at
         self._error: Exception | None = None
         self._leaving = threading.Event()
-        # A daemon: it may hang in a database that has gone silent.
+        # A daemon, because it may hang in a database that no longer answers.
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> Self:
@@ -40,13 +40,13 @@ class Lease:
         self._thread.join(self._settings.control_seconds)
 
     def check(self) -> None:
-        """Raises LeaseLost where another attempt owns the job, DatabaseAway where one soon may.
+        """Raise LeaseLost if another attempt owns the job, and DatabaseAway if one soon may.
 
-        And whatever else has ended the thread.
+        Any other error that ended the thread is raised too.
         """
         if self._error is not None:
             raise self._error
-        # Before the lease ends by the database's clock there must be time to notice and to kill.
+        # The process must be killed before the lease ends by the database's clock.
         margin = max(2 * self._settings.control_seconds, 0.05 * self._settings.lease_seconds)
         if time.monotonic() - self._renewed_at > self._settings.lease_seconds - margin:
             raise DatabaseAway("the database has been away for as long as the lease")
@@ -55,7 +55,7 @@ class Lease:
         try:
             while not self._leaving.wait(self._settings.control_seconds):
                 try:
-                    self._look()
+                    self._refresh()
                 except DBAPIError as error:
                     if not database.is_outage(error):
                         raise
@@ -63,11 +63,11 @@ class Lease:
         except Exception as error:  # noqa: BLE001 (raised again by `check`)
             self._error = error
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         job_id, attempt = self.job.id, self.job.attempt
         with self._database.read() as session:
-            self.job = runs.look(session, job_id=job_id, attempt=attempt)
-        now = time.monotonic()  # before the renewal: the lease ends later than this says, never sooner
+            self.job = runs.get_held(session, job_id=job_id, attempt=attempt)
+        now = time.monotonic()  # taken before the renewal: the lease never ends sooner than this says
         if self.job.status in states.HELD and now - self._renewed_at >= self._settings.heartbeat_seconds:
             with self._database.write() as session:
                 self.job = runs.renew(

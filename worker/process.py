@@ -1,4 +1,4 @@
-"""Processes: a child that dies with its parent, and groups that end when told to."""
+"""Processes: a child that dies with its parent, and process groups that end together."""
 
 import contextlib
 import ctypes
@@ -14,14 +14,14 @@ from typing import Any
 PR_SET_PDEATHSIG = 1
 TAIL_LINES = 40
 OPENMP = {"GOMP_SPINCOUNT": "30000"}
-"""How long the trainer's threads spin while they wait for each other. With libgomp's default training all but stops
-when another process wants the same cores; see docs/experiments.md."""
+"""How long a runner's threads spin while they wait for each other. With libgomp's default, training all but stops when
+another process wants the same cores; see docs/experiments.md."""
 GLOO = {"GLOO_SOCKET_IFNAME": "lo"}
-"""A trainer and its companions are on one machine: nobody else can speak to them."""
+"""The ranks of a job are on one machine: Gloo listens on the loopback only, where no other machine reaches it."""
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """The kernel ends this process with SIGKILL when its parent ends. Linux only."""
+    """Have the kernel send SIGKILL to this process when its parent ends. Linux only."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
@@ -30,9 +30,9 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def wait(process: "subprocess.Popen[Any]", *, seconds: float) -> int | None:
-    """The exit status, or None once so much time has passed. Linux only.
+    """Wait for the exit status; return None after `seconds`. Linux only.
 
-    The kernel wakes the caller: `Popen.wait` with a timeout would look twenty times a second, and each time take a core
+    The kernel wakes the caller. `Popen.wait` with a timeout polls twenty times a second, and each time takes a core
     from the training that it waits for.
     """
     if process.poll() is None:
@@ -47,7 +47,7 @@ def wait(process: "subprocess.Popen[Any]", *, seconds: float) -> int | None:
 
 
 class Child:
-    """A process in a group of its own, of which the last lines on standard error are kept."""
+    """A process in its own group. The last lines of its standard error are kept."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
@@ -62,21 +62,21 @@ class Child:
         return self._process.pid
 
     def wait(self, seconds: float) -> int | None:
-        """The exit status (negative: the signal), or None while it still runs."""
+        """Wait for the exit status (negative: the signal); return None after `seconds`."""
         return wait(self._process, seconds=seconds)
 
     def ask(self) -> None:
-        """SIGTERM to the process."""
+        """Send SIGTERM to the process."""
         self._process.send_signal(signal.SIGTERM)
 
     def end(self) -> int:
-        """SIGKILL to the group; the exit status."""
+        """Send SIGKILL to the group and return the exit status."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     def tail(self) -> str:
-        """The last lines that it wrote on standard error; complete once it has ended."""
+        """Return the last lines of standard error; complete once the process has ended."""
         self._reader.join(timeout=5)
         return "".join(self._tail).strip()
 

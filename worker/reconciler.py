@@ -1,7 +1,7 @@
-"""`python -m worker.reconciler`: makes the world agree with the database, again and again.
+"""`python -m worker.reconciler`: brings workers, broker and disk into line with the database, round after round.
 
-It frees jobs whose runner is gone, hints at queued ones of which the hint was lost, sweeps the disk and ends who is
-frozen in the midst of a write. Several may run: every change is conditional.
+A round frees jobs whose runner is gone, repeats lost hints of queued jobs, removes orphans from the disk and ends stuck
+writers. Several reconcilers may run: every change is conditional.
 """
 
 import math
@@ -15,26 +15,26 @@ from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from store import database, idempotency, logs, runs, workers
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
-from worker import frozen, sweeping
+from worker import orphans, stuck_writers
 
 log = structlog.get_logger()
 HINTS_A_ROUND = 1000
 
 
 class Patience:
-    """After an outage of the database runners have the time of a lease to come back: the outage is nobody's crash."""
+    """A wait after a database outage, in which runners may come back: an outage counts as nobody's crash."""
 
     def __init__(self, *, seconds: float, stall_seconds: float) -> None:
         self._seconds = seconds
         self._stall_seconds = stall_seconds
         self._away_at = -math.inf
 
-    def look(self, db: Database) -> None:
-        """Raises DBAPIError while the database is away; one that is slow to answer was away, too."""
+    def check(self, db: Database) -> None:
+        """Ask the database for an answer; a slow one counts as an outage. Raises DBAPIError while it is away."""
         asked_at = time.monotonic()
         try:
             db.ping()
@@ -50,9 +50,9 @@ class Patience:
 
 
 def reconcile(db: Database, queue: Queue, *, settings: Settings, frees: bool = True) -> None:
-    """One round; `frees` jobs whose lease has run out.
+    """Do one round; jobs whose lease has run out are freed if `frees`.
 
-    Raises DBAPIError while the database is away; an absent broker is only logged.
+    A broker that is away is logged. Raises DBAPIError while the database is away.
     """
     with db.write() as session:
         lost = runs.recover_lost(session, backoff_seconds=settings.backoff_seconds) if frees else []
@@ -63,7 +63,7 @@ def reconcile(db: Database, queue: Queue, *, settings: Settings, frees: bool = T
     with db.read() as session:
         waiting = runs.due(session, limit=HINTS_A_ROUND)
     try:
-        # Hints that still wait in the broker need no repetition: without this they would pile up behind long jobs.
+        # Hints that still wait in the broker are not repeated: they would pile up behind long jobs.
         missing = len(waiting) - queue.depth()
         for job_id in waiting[: max(missing, 0)]:
             queue.hint(job_id)
@@ -76,20 +76,20 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stop.set())
-    settings = Settings()
+    settings = Settings.read()
     queue = Queue(settings.redis)
     db = Database(settings.database, deliver=queue.deliver)
-    artifacts = Artifacts(settings.artifacts_dir)
+    artifacts = LocalArtifacts(settings.artifacts_dir)
     log.info("reconciler ready", every_seconds=settings.reconcile_seconds)
-    threading.Thread(target=frozen.watch, args=(settings.database,), kwargs={"stop": stop}, daemon=True).start()
+    threading.Thread(target=stuck_writers.watch, args=(settings.database,), kwargs={"stop": stop}, daemon=True).start()
     patience = Patience(seconds=settings.lease_seconds, stall_seconds=settings.heartbeat_seconds)
     swept_at = -math.inf
     while not stop.wait(settings.reconcile_seconds):
         try:
-            patience.look(db)
+            patience.check(db)
             reconcile(db, queue, settings=settings, frees=patience.is_over)
             if time.monotonic() - swept_at > settings.sweep_seconds:
-                sweeping.sweep(db, artifacts, orphan_seconds=settings.orphan_seconds)
+                orphans.sweep(db, artifacts, orphan_seconds=settings.orphan_seconds)
                 swept_at = time.monotonic()
         except DBAPIError as error:
             if not database.is_outage(error):

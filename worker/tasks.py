@@ -1,4 +1,4 @@
-"""What Celery calls: the training task, and the life of a worker around it."""
+"""The Celery tasks, and the life of a worker around them."""
 
 import multiprocessing
 import os
@@ -22,18 +22,24 @@ from worker.supervisor import Supervisor
 
 log = structlog.get_logger()
 
-# Made before the fork, so that the pool's process sees what the main process sets.
+# Made before the fork, so that the pool's process sees when the main process sets it.
 shutdown = multiprocessing.Event()
 main_pid = os.getpid()
 
 
 @app.task(name=queue.TRAIN)  # type: ignore[untyped-decorator]  # Celery is untyped
 def train(job_id: str) -> None:
-    """A hint that a job waits: takes it if it still does, and supervises the attempt."""
+    """Take a hint by its old name."""
+    run(job_id)
+
+
+@app.task(name=queue.RUN)  # type: ignore[untyped-decorator]  # Celery is untyped
+def run(job_id: str) -> None:
+    """Take a hint that a job waits: claim the job if it still does, and supervise the attempt."""
     settings = Settings()
     broker = Queue(settings.redis)
     database = Database(settings.database, deliver=broker.deliver)
-    # A stop of the whole process group reaches this process too: it must live to stop the trainer in good order.
+    # A stop of the whole process group reaches this process too: it must live to stop the runner in good order.
     asked: list[int] = []
     previous = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     supervisor = Supervisor(
@@ -63,7 +69,7 @@ def configure_logs(**_: Any) -> None:
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def bind_to_worker(**_: Any) -> None:
-    """A pool process does not outlive its worker; its trainer does not outlive it."""
+    """End a pool process with its worker, as a runner ends with its pool process."""
     die_with_parent(main_pid)
 
 
@@ -74,12 +80,12 @@ def begin_beating(**_: Any) -> None:
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery is untyped
-def stop_trainer(**_: Any) -> None:
+def stop_runner(**_: Any) -> None:
     shutdown.set()
 
 
 def _beat() -> None:
-    """Keeps the worker's row fresh until it shuts down, then removes it."""
+    """Renew the worker's row until the worker shuts down, then remove it."""
     settings = Settings()
     database = Database(settings.database, deliver=lambda outbox: None)
 

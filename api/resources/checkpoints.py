@@ -88,7 +88,7 @@ def generator(services: Using, who: Reader, job_id: JobId, checkpoint_id: Checkp
         row = checkpoints.get(session, job_id=job_id, checkpoint_id=checkpoint_id)
     try:
         # An open file can be read to its end, even if the checkpoint is pruned meanwhile.
-        file = (services.artifacts.path(row.path) / "generator.safetensors").open("rb")
+        file = services.artifacts.open(row.path, "generator.safetensors")
     except FileNotFoundError as error:
         raise not_found(f"the weights of {checkpoint_id} are gone") from error
     headers = {

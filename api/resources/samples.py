@@ -160,14 +160,14 @@ def _answer(
             "Saddle-Images-Seen": str(row.images_seen),
             "Cache-Control": "private, no-cache",
         }
-        folder = services.artifacts.path(row.path)
         try:
+            folder = services.artifacts.local_copy(row.path)
             if etags.is_known(etag, request):
                 # Before drawing, but not from a checkpoint that could not serve: an older one would answer.
                 services.sampler.check(row.id, folder)
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
             content = draw(row, folder)
-        except CorruptCheckpoint as error:
+        except (CorruptCheckpoint, FileNotFoundError) as error:
             log.error("checkpoint damaged or gone", checkpoint=row.id, job_id=row.job_id, error=str(error))
             candidates = candidates or [new for new in find() if new.id not in tried]
             continue

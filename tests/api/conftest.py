@@ -12,7 +12,7 @@ from api.app import create_app
 from api.services import SampleRequest, Services
 from models.checkpoints.errors import CorruptCheckpoint
 from store import checkpoints, keys, runs, states
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -62,7 +62,7 @@ def services(settings: Settings) -> Iterator[Services]:
         settings=settings,
         database=database,
         queue=queue,
-        artifacts=Artifacts(settings.artifacts_dir),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
         sampler=FakeSampler(),
     )
     queue.close()
@@ -106,7 +106,7 @@ class Runner:
 
     def save(self, job_id: str, images_seen: int, *, fid: float | None = None, damaged: bool = False) -> str:
         path = f"jobs/{job_id}/checkpoints/{images_seen}"
-        with self.services.artifacts.new_folder(path, min_free_bytes=0) as folder:
+        with self.services.artifacts.put(path, min_free_bytes=0) as folder:
             (folder / "generator.safetensors").write_bytes(b"weights")
             if damaged:
                 (folder / "damaged").touch()
@@ -123,7 +123,7 @@ class Runner:
     def stop(self, job_id: str) -> None:
         """In good order, as for a pause or a cancel."""
         with self.services.database.write() as session:
-            runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+            runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
 
     def end(self, job_id: str, status: str = states.SUCCEEDED) -> None:
         with self.services.database.write() as session:

@@ -18,16 +18,10 @@ import pytest
 
 from embedded.redis import free_port
 from saddle.client import Client
+from tests import tiny
 
 ROOT = Path(__file__).parent.parent.parent
-TINY = {
-    "dataset": {"name": "digits"},
-    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
-    "batch_size": 32,
-    "checkpoint": {"every_images": 6_400},
-    "metrics": {"every_images": 640},
-    "precision": "fp32",
-}
+TINY = tiny.SPEC | {"checkpoint": {"every_images": 6_400}, "metrics": {"every_images": 640}}
 SHORT = TINY | {"budget": {"images": 12_800}}
 LONG = TINY | {"budget": {"images": 320_000}}
 
@@ -69,15 +63,9 @@ def serving(data_dir: Path, wait_for: Callable[..., object], **settings: str) ->
     port = free_port()
     environment = {
         **os.environ,
+        **tiny.SETTINGS,
         "SADDLE_DATA_DIR": str(data_dir),
         "SADDLE_PORT": str(port),
-        "SADDLE_LEASE_SECONDS": "5",
-        "SADDLE_HEARTBEAT_SECONDS": "1",
-        "SADDLE_CONTROL_SECONDS": "0.2",
-        "SADDLE_RECONCILE_SECONDS": "1",
-        "SADDLE_BACKOFF_SECONDS": "0.5",
-        "SADDLE_MIN_FREE_BYTES": "0",
-        "OMP_NUM_THREADS": "1",
         **settings,
     }
     log = (data_dir / "test.log").open("wb")
@@ -151,7 +139,7 @@ def test_a_job_survives_the_death_of_its_trainer_and_of_its_worker(stack, wait_f
             return job.attempt == attempt and job.progress.images_seen > images and job.latest_checkpoint is not None
 
         wait_for(lambda: past(6_400, attempt=1), what="the first checkpoint")
-        stack.kill("worker.trainer")
+        stack.kill("worker.runner")
         wait_for(lambda: past(12_800, attempt=2), what="progress of the second attempt")
         stack.kill("celery", but="embedded.keep")
         wait_for(lambda: client.job(job_id).attempt == 3, seconds=40, what="the third attempt")
@@ -194,3 +182,15 @@ def test_a_second_stack_on_the_same_data_is_refused(tmp_path, wait_for):
         )
     assert second.returncode == 1
     assert "running on" in second.stderr
+
+
+def test_all_that_is_kept_lies_in_the_data_folder_whatever_its_name(tmp_path, wait_for):
+    folder = tmp_path / "100%41 a?b#c:d"
+    folder.mkdir()
+    with serving(folder, wait_for) as stack, stack.client() as client:
+        job_id = client.create_job(SHORT).id
+        wait_for(lambda: client.job(job_id).has_ended, seconds=90, what="the end")
+        assert client.job(job_id).status == "succeeded"
+        assert client.samples_png(job_id, count=1).png.startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert {"saddle.db", "artifacts", "redis", "api-key"} <= {path.name for path in folder.iterdir()}

@@ -1,13 +1,8 @@
 """Jobs to be hurt: small networks on the bundled digits, which train within a process's start."""
 
-from typing import Any
+from tests import tiny
 
-TINY: dict[str, Any] = {
-    "dataset": {"name": "digits"},
-    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
-    "batch_size": 32,
-    "precision": "fp32",
-}
+TINY = tiny.SPEC
 QUICK = TINY | {
     "budget": {"images": 320},
     "checkpoint": {"every_images": 320},

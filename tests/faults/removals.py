@@ -66,23 +66,23 @@ REMOVALS = (
     ),
     Removal(
         "files are synced before their folder has its name",
-        "store/artifacts.py",
-        """            for file in temporary.iterdir():
-                _sync(file)
-            _sync(temporary)
+        "store/artifacts/local.py",
+        """                disk.sync(file)
+            disk.sync(temporary)
             temporary.rename(final)
 """,
-        """            temporary.rename(final)
+        """                pass
+            temporary.rename(final)
             for file in final.iterdir():
-                _sync(file)
-            _sync(final)
+                disk.sync(file)
+            disk.sync(final)
 """,
         ("tests/store/test_artifacts.py",),
     ),
     Removal(
         "a folder is filled under a temporary name",
-        "store/artifacts.py",
-        'temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")',
+        "store/artifacts/local.py",
+        "temporary = _hidden(final, PARTIAL)",
         "temporary = final",
         ("tests/store/test_artifacts.py", "tests/faults/test_07_checkpoints.py"),
     ),
@@ -108,14 +108,14 @@ REMOVALS = (
         ("tests/models/test_resume.py", "tests/models/test_resume_sampled.py"),
     ),
     Removal(
-        "a frozen writer is ended",
-        "worker/frozen.py",
+        "a stuck writer is ended",
+        "worker/stuck_writers.py",
         "os.kill(pid, signal.SIGKILL)",
         "os.kill(pid, 0)",
-        ("tests/worker/test_frozen.py",),
+        ("tests/worker/test_stuck_writers.py",),
     ),
     Removal(
-        "a crash is charged",
+        "a crash is counted",
         "store/runs.py",
         "job.crashes += 1",
         "pass",
@@ -132,8 +132,8 @@ REMOVALS = (
         ("tests/store/test_states.py", "tests/store/test_runs.py"),
     ),
     Removal(
-        "a trainer dies with its supervisor",
-        "worker/trainer.py",
+        "a runner dies with its supervisor",
+        "worker/runner.py",
         "    die_with_parent(parent_pid)\n",
         "",
         ("tests/faults/test_03_dead_worker.py",),

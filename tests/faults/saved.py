@@ -4,7 +4,7 @@ from pathlib import Path
 
 from models.checkpoints import checkpoint
 from store import checkpoints, database, tables
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from tests.faults.stack import OUTAGE_SECONDS, Stack
 
 
@@ -18,12 +18,12 @@ def rows(stack: Stack, job_id: str) -> list[tables.Checkpoint]:
     return database.retry(look, seconds=OUTAGE_SECONDS)
 
 
-def artifacts(stack: Stack) -> Artifacts:
-    return Artifacts(stack.folder / "artifacts")
+def artifacts(stack: Stack) -> LocalArtifacts:
+    return LocalArtifacts(stack.folder / "artifacts")
 
 
 def folder(stack: Stack, row: tables.Checkpoint) -> Path:
-    return artifacts(stack).path(row.path)
+    return artifacts(stack).local_copy(row.path)
 
 
 def damaged(stack: Stack, job_id: str) -> list[str]:

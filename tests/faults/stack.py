@@ -17,20 +17,12 @@ from saddle.client import Client
 from saddle.errors import ApiError
 from store import database, states, tables
 from store.database import Database
+from tests import tiny
 from tests.conftest import wait_for
 from tests.faults import mortal_api
 from tests.faults.process import Process
 from tests.faults.servers import PostgreSQL, Redis
 
-SETTINGS = {
-    "SADDLE_LEASE_SECONDS": "5",
-    "SADDLE_HEARTBEAT_SECONDS": "1",
-    "SADDLE_CONTROL_SECONDS": "0.2",
-    "SADDLE_RECONCILE_SECONDS": "1",
-    "SADDLE_BACKOFF_SECONDS": "0.5",
-    "SADDLE_MIN_FREE_BYTES": "0",
-    "OMP_NUM_THREADS": "1",
-}
 START_SECONDS = 60.0
 OUTAGE_SECONDS = 30.0
 """For how long a look into the database is tried again."""
@@ -56,7 +48,7 @@ class Stack:
         address = postgres.create(f"faults_{os.getpid()}_{self.port}") if postgres else f"sqlite:///{folder}/saddle.db"
         self.environment = {
             **os.environ,
-            **SETTINGS,
+            **tiny.SETTINGS,
             "SADDLE_DATA_DIR": str(folder),
             "SADDLE_DATABASE_URL": address,
             "SADDLE_REDIS_URL": redis.url,
@@ -84,7 +76,7 @@ class Stack:
         return [self.api, self.reconciler, *self.workers]
 
     def family(self) -> list[psutil.Process]:
-        """All that lives of the service, whoever its parent is by now."""
+        """Return all living processes of the service, whoever is their parent by now."""
         mark = str(self.folder)
         found = []
         for process in psutil.process_iter():
@@ -98,7 +90,7 @@ class Stack:
         found = []
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
-                if "worker.trainer" in process.cmdline():
+                if "worker.runner" in process.cmdline():
                     found.append(process)
         return found
 

@@ -34,7 +34,7 @@ def test_a_trainer_killed_while_it_saves_leaves_whole_checkpoints(impatient_stac
 
 
 def _kill_in_a_save(stack, job_id, ledger, wait_for):
-    place = saved.artifacts(stack).path(f"jobs/{job_id}/checkpoints")
+    place = stack.folder / "artifacts" / "jobs" / job_id / "checkpoints"
     before = stack.job(job_id)
     wait_for(lambda: stack.job(job_id).images_seen > before.images_seen, what="progress")
     (trainer,) = stack.trainers()

@@ -10,10 +10,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from store import events, jobs
+from store import events
 from store.database import Database
 from tests.faults.jobs import TINY
 from tests.faults.process import ROOT
+from tests.store import rows
 
 pytestmark = pytest.mark.promise(15, "Database outage survivable")
 WRITERS = 8
@@ -94,21 +95,7 @@ def test_writers_of_one_sqlite_file_lose_nothing(sqlite_url, count, ledger):
 
 def _create(url, *, number):
     database = Database(url, deliver=lambda outbox: None)
-    new = jobs.NewJob(
-        tenant="default",
-        name=None,
-        dataset="digits",
-        spec={},
-        labels={},
-        images_total=1,
-        seconds_total=None,
-        max_attempts=1,
-        max_seconds=None,
-        keep_latest=1,
-        keep_best=0,
-    )
-    with database.write() as session:
-        made = [jobs.create(session, new=new).id for _ in range(number)]
+    made = [rows.create(database) for _ in range(number)]
     database.close()
     return made
 

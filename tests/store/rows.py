@@ -3,7 +3,7 @@
 from store import events, jobs, runs, states, tables
 from store.database import Database
 
-REASON = states.Reason("crashed", "the trainer was ended by signal 9")
+REASON = states.Reason("crashed", "the runner was ended by signal 9")
 
 
 def new_job(**changes: object) -> jobs.NewJob:
@@ -40,7 +40,7 @@ def get(db: Database, job_id: str) -> tables.Job:
 
 def crash(db: Database, job_id: str, *, attempt: int, backoff_seconds: float = 0) -> None:
     with db.write() as session:
-        runs.crash(
+        runs.record_crash(
             session,
             job_id=job_id,
             attempt=attempt,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from store import database, events, jobs, runs
 from store.database import MIGRATIONS, Database
-from tests.store.rows import claim, create
+from tests.store.rows import claim, create, get
 
 
 def config(url: str) -> alembic.config.Config:
@@ -32,8 +32,26 @@ def test_the_migrations_can_be_taken_back(database_url):
     alembic.command.check(config(database_url))
 
 
-def test_a_spec_of_before_gets_the_facts_that_its_dataset_had(database_url):
+def test_a_database_with_jobs_is_upgraded_with_all_that_they_have(db, database_url):
+    """On SQLite a table that is copied and dropped would take the rows along that refer to it."""
+    job_id = create(db)
+    assert claim(db, job_id)
+    with db.write() as session:
+        runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={"message": "before"})
     alembic.command.downgrade(config(database_url), "0002")
+    engine = create_engine(database_url)
+    assert "kind" not in [column["name"] for column in inspect(engine).get_columns("jobs")]
+    engine.dispose()
+    database.migrate(database_url)
+    job = get(db, job_id)
+    assert (job.kind, job.status, job.attempt) == (jobs.TRAINING, "running", 1)
+    with db.read() as session:
+        assert len(events.after(session, job_id=job_id, event_id=0, limit=10)) == 3
+    assert get(db, create(db, kind="counting")).kind == "counting"
+
+
+def test_a_spec_of_before_gets_the_facts_that_its_dataset_had(database_url):
+    alembic.command.downgrade(config(database_url), "0003")
     engine = create_engine(database_url)
     job = {"id": "job_1", "tenant": "t", "status": "paused", "dataset": "ring", "labels": "{}", "keep_latest": 1}
     job |= {"keep_best": 1, "max_attempts": 5, "images_seen": 0, "seconds_trained": 0, "attempt": 0, "crashes": 0}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store import events, jobs
+from store import events, jobs, runs
 from store.errors import Conflict, NotFound
 from tests.store.rows import claim, crash, create, get, new_job, told_states
 
@@ -94,3 +94,20 @@ def test_a_retry_begins_with_all_attempts_and_all_the_time(db):
     second = claim(db, job_id)
     assert second is not None
     assert second.attempt == 2, "the fence never goes back"
+
+
+def test_the_speed_of_training_is_not_taken_from_another_kind_of_job(db):
+    for kind in (jobs.TRAINING, "counting"):
+        job_id = create(db, kind=kind)
+        assert claim(db, job_id)
+        with db.write() as session:
+            runs.record_tick(
+                session,
+                job_id=job_id,
+                attempt=1,
+                images_seen=1,
+                seconds_trained=1.0,
+                values={"images_per_second": 1.0},
+            )
+    with db.read() as session:
+        assert jobs.newest_measured(session).kind == jobs.TRAINING

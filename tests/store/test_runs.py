@@ -31,7 +31,7 @@ def test_a_stale_attempt_changes_nothing(db):
             session, job_id=job_id, attempt=1, images_seen=5, seconds_trained=1, values={"loss_g": 1}
         ),
         lambda session: runs.finish(session, job_id=job_id, attempt=1, status="succeeded", reason=None),
-        lambda session: runs.give_back(session, job_id=job_id, attempt=1, reason=REASON),
+        lambda session: runs.release(session, job_id=job_id, attempt=1, reason=REASON),
         lambda session: runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={}),
     ]
     for write in writes:
@@ -63,7 +63,7 @@ def test_an_orderly_stop_costs_no_crash_and_hints_at_once(db, delivered):
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("worker_stopped", "restart"))
+        runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("worker_stopped", "restart"))
     job = get(db, job_id)
     assert (job.status, job.crashes, job.lease_owner) == ("queued", 0, None)
     assert delivered.hints == [job_id, job_id]
@@ -165,7 +165,7 @@ def test_time_with_a_runner_adds_up_and_waiting_does_not(db):
         with db.write() as session:
             session.execute(update(tables.Job).values(held_since=tables.Job.held_since - 100))
         with db.write() as session:
-            runs.give_back(session, job_id=job_id, attempt=attempt, reason=REASON)
+            runs.release(session, job_id=job_id, attempt=attempt, reason=REASON)
     assert 200 <= get(db, job_id).seconds_run < 220
 
 
@@ -175,7 +175,7 @@ def test_a_pause_that_came_first_keeps_its_reason(db):
     with db.write() as session:
         jobs.pause(session, job_id=job_id, tenant="default")
     with db.write() as session:
-        runs.give_back(session, job_id=job_id, attempt=1, reason=REASON)
+        runs.release(session, job_id=job_id, attempt=1, reason=REASON)
     assert (get(db, job_id).status, get(db, job_id).reason_code) == ("paused", "paused")
 
 

@@ -29,10 +29,10 @@ CHANGES: dict[str, Change] = {
     "retry": by_client(jobs.retry),
     "succeed": by_runner(runs.finish, status="succeeded"),
     "diverge": by_runner(runs.finish, status="diverged"),
-    "suspend": by_runner(runs.suspend),
-    "give back": by_runner(runs.give_back),
-    "crash": by_runner(runs.crash, backoff_seconds=0),
-    "last crash": by_runner(runs.crash, backoff_seconds=0),
+    "pause on failure": by_runner(runs.pause_on_failure),
+    "release": by_runner(runs.release),
+    "crash": by_runner(runs.record_crash, backoff_seconds=0),
+    "last crash": by_runner(runs.record_crash, backoff_seconds=0),
 }
 WAYS = {
     "queued": (),
@@ -53,8 +53,8 @@ NEXT = {
         "pause": "pausing",
         "succeed": "succeeded",
         "diverge": "diverged",
-        "suspend": "paused",
-        "give back": "queued",
+        "pause on failure": "paused",
+        "release": "queued",
         "crash": "queued",
         "last crash": "failed",
     },
@@ -63,13 +63,15 @@ NEXT = {
         "pause": "pausing",
         "succeed": "succeeded",
         "diverge": "diverged",
-        "suspend": "paused",
-        "give back": "paused",
+        "pause on failure": "paused",
+        "release": "paused",
         "crash": "paused",
         "last crash": "failed",
     },
     "paused": {"cancel": "cancelled", "pause": "paused", "resume": "queued"},
-    "cancelling": dict.fromkeys(("succeed", "diverge", "suspend", "give back", "crash", "last crash"), "cancelled")
+    "cancelling": dict.fromkeys(
+        ("succeed", "diverge", "pause on failure", "release", "crash", "last crash"), "cancelled"
+    )
     | {"cancel": "cancelling"},
     "succeeded": {},
     "diverged": {"retry": "queued"},

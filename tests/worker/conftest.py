@@ -5,37 +5,30 @@ from typing import Any
 import pytest
 
 from models import presets
-from store import jobs, tables
+from store import jobs, runs, tables
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
+from tests import tiny
+from tests.store.rows import new_job
+from worker.attempt import Attempt
+from worker.supervisor import Supervisor
 
-TINY: dict[str, Any] = {
-    "dataset": {"name": "digits"},
-    "architecture": {"generator_widths": [32], "discriminator_widths": [32], "latent_dim": 8},
-    "batch_size": 32,
+TINY = tiny.SPEC | {
     "budget": {"images": 9_600},
     "checkpoint": {"every_images": 3_200},
     "metrics": {"every_images": 640},
-    "precision": "fp32",
 }
 LONG = TINY | {"budget": {"images": 10**9}}
 
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Also in the environment, where the trainer's process reads them."""
-    for name, value in {
-        "SADDLE_DATA_DIR": tmp_path,
-        "SADDLE_DATABASE_URL": database_url,
-        "SADDLE_REDIS_URL": redis_url,
-        "SADDLE_LEASE_SECONDS": 6,
-        "SADDLE_HEARTBEAT_SECONDS": 1,
-        "SADDLE_CONTROL_SECONDS": 0.1,
-        "SADDLE_BACKOFF_SECONDS": 0,
-        "SADDLE_MIN_FREE_BYTES": 0,
-        "OMP_NUM_THREADS": 1,
-    }.items():
+    """Settings that are in the environment too, where a runner's process reads them."""
+    places = {"SADDLE_DATA_DIR": tmp_path, "SADDLE_DATABASE_URL": database_url, "SADDLE_REDIS_URL": redis_url}
+    times = {"SADDLE_LEASE_SECONDS": 6, "SADDLE_CONTROL_SECONDS": 0.1, "SADDLE_BACKOFF_SECONDS": 0}
+    for name, value in (tiny.SETTINGS | places | times).items():
         monkeypatch.setenv(name, str(value))
     return Settings()
 
@@ -58,12 +51,9 @@ def db(settings: Settings, broker: Queue) -> Iterator[Database]:
 def submit(db: Database) -> Callable[[dict[str, Any]], str]:
     def create(part: dict[str, Any]) -> str:
         spec = presets.resolve(part)
-        new = jobs.NewJob(
-            tenant="default",
-            name=spec.name,
+        new = new_job(
             dataset=spec.dataset.name,
             spec=spec.model_dump(mode="json"),
-            labels={},
             images_total=spec.budget.images,
             seconds_total=spec.budget.seconds,
             keep_latest=spec.checkpoint.keep_latest,
@@ -84,3 +74,32 @@ def job_of(db: Database) -> Callable[[str], tables.Job]:
             return jobs.get(session, job_id=job_id, tenant="default")
 
     return get
+
+
+@pytest.fixture
+def attempt_at(db: Database, settings: Settings) -> Callable[..., Attempt]:
+    """Claim a job and return its attempt, with settings changed as given."""
+
+    def claim(job_id: str, *, stop: Callable[[], bool] = lambda: False, **changes: Any) -> Attempt:
+        with db.write() as session:
+            job = runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+        assert job is not None
+        return Attempt(
+            job=job,
+            settings=settings.model_copy(update=changes),
+            db=db,
+            artifacts=LocalArtifacts(settings.artifacts_dir),
+            stop=stop,
+        )
+
+    return claim
+
+
+@pytest.fixture
+def supervise(db: Database, settings: Settings) -> Callable[..., None]:
+    """Run one attempt at a job to its end, in this thread."""
+
+    def run(job_id: str, *, shutting_down: Callable[[], bool] = lambda: False) -> None:
+        Supervisor(database=db, settings=settings, owner="test", shutting_down=shutting_down).run(job_id)
+
+    return run

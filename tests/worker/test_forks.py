@@ -4,14 +4,8 @@ import pytest
 
 from models.checkpoints import checkpoint
 from store import checkpoints, events, jobs
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from tests.worker.conftest import TINY
-from worker.supervisor import Supervisor
-
-
-@pytest.fixture
-def supervise(db, settings):
-    return Supervisor(database=db, settings=settings, owner="test", shutting_down=lambda: False).run
 
 
 @pytest.fixture
@@ -24,14 +18,14 @@ def forked(db, settings, supervise, submit, job_of):
     path = f"jobs/{child}/checkpoints/000000000009600-0"
     with db.write() as session:
         source = checkpoints.newest_first(session, job_id=parent_id)[0]
-        Artifacts(settings.artifacts_dir).share(source.path, path, min_free_bytes=0)
+        LocalArtifacts(settings.artifacts_dir).share(source.path, path, min_free_bytes=0)
         new = checkpoints.NewCheckpoint(
             images_seen=source.images_seen, seconds_trained=0, path=path, size_bytes=source.size_bytes, quality=None
         )
         job = jobs.get(session, job_id=child, tenant="default")
         job.forked_from_job, job.forked_from_checkpoint = parent.id, source.id
         checkpoints.adopt(session, job=job, new=new)
-    return child, Artifacts(settings.artifacts_dir).path(path)
+    return child, LocalArtifacts(settings.artifacts_dir).local_copy(path)
 
 
 def messages(db, job_id):
@@ -48,7 +42,7 @@ def test_it_goes_on_where_its_parent_stood_under_its_own_spec(db, settings, supe
     assert messages(db, child)[0].startswith("resumes at 9,600 images")
     with db.read() as session:
         newest = checkpoints.newest_first(session, job_id=child)[0]
-    state = checkpoint.read(Artifacts(settings.artifacts_dir).path(newest.path)).snapshot
+    state = checkpoint.read(LocalArtifacts(settings.artifacts_dir).local_copy(newest.path)).snapshot
     assert state.spec.generator_optimizer.kind == "rmsprop"
     assert state.progress.images_seen == 16_000
 

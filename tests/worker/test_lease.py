@@ -47,7 +47,7 @@ def test_it_is_renewed_and_tells_of_a_wish(lease, db, wait_for):
         wait_for(lambda: lease.job.lease_until > lease.job.started_at + 7, what="a renewal")
         lease.check()
         with db.write() as session:
-            held = runs.look(session, job_id=lease.job.id, attempt=1)
+            held = runs.get_held(session, job_id=lease.job.id, attempt=1)
             states.move(session, job=held, status=states.PAUSING, reason=states.PAUSED_BY_CLIENT)
         wait_for(lambda: lease.job.status == states.PAUSING, seconds=5)
 
@@ -94,7 +94,7 @@ def test_refused_connections_are_waited_out(lease, db, monkeypatch, wait_for):
 
 def test_another_attempts_claim_is_a_loss(lease, db, settings, wait_for):
     with db.write() as session:
-        runs.give_back(session, job_id=lease.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        runs.release(session, job_id=lease.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
 
     def lost() -> bool:
         try:

@@ -59,13 +59,13 @@ def test_an_absent_broker_does_not_keep_it_from_freeing_jobs(db, settings, submi
 
 def test_after_an_outage_runners_have_the_time_of_a_lease_to_come_back(db, monkeypatch, wait_for):
     patience = Patience(seconds=0.5, stall_seconds=0.2)
-    patience.look(db)
+    patience.check(db)
     assert patience.is_over
     with monkeypatch.context() as patch:
         patch.setattr(db, "ping", refuse)
         with pytest.raises(OperationalError):
-            patience.look(db)
-    patience.look(db)
+            patience.check(db)
+    patience.check(db)
     assert not patience.is_over
     wait_for(lambda: patience.is_over, seconds=2)
 
@@ -74,7 +74,7 @@ def test_a_database_that_hung_was_away(db, monkeypatch):
     patience = Patience(seconds=60, stall_seconds=0.2)
     with monkeypatch.context() as patch:
         patch.setattr(db, "ping", lambda: time.sleep(0.3))  # the hanging itself
-        patience.look(db)
+        patience.check(db)
     assert not patience.is_over
 
 

@@ -1,49 +1,20 @@
-"""Attempts at real jobs: the real trainer in its own process, killed and stopped in the ways that happen."""
+"""Attempts at real trainings: the real runner in its own process, killed and stopped in the ways that happen."""
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
-import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from models.checkpoints import checkpoint
 from models.checkpoints.snapshot import Snapshot
 from store import checkpoints, events, jobs, runs, states
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from tests.worker.conftest import LONG, TINY
+from tests.worker.supervising import in_background, runners
 from worker.supervisor import Supervisor
-
-
-@pytest.fixture
-def supervise(db, settings) -> Callable[..., None]:
-    def run(job_id: str, *, shutting_down: Callable[[], bool] = lambda: False) -> None:
-        Supervisor(database=db, settings=settings, owner="test", shutting_down=shutting_down).run(job_id)
-
-    return run
-
-
-@contextmanager
-def in_background(supervise, job_id: str, **options) -> Iterator[threading.Thread]:
-    thread = threading.Thread(target=supervise, args=(job_id,), kwargs=options)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def trainers() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
-            if "worker.trainer" in process.cmdline():
-                found.append(process)
-    return found
 
 
 def series(db, job_id: str) -> dict[int, dict[str, float]]:
@@ -60,7 +31,7 @@ def series(db, job_id: str) -> dict[int, dict[str, float]]:
 def newest_state(db, settings, job_id: str) -> Snapshot:
     with db.read() as session:
         row = checkpoints.newest_first(session, job_id=job_id)[0]
-    return checkpoint.read(Artifacts(settings.artifacts_dir).path(row.path)).snapshot
+    return checkpoint.read(LocalArtifacts(settings.artifacts_dir).local_copy(row.path)).snapshot
 
 
 def trained_past(job_of, job_id: str, images: int) -> Callable[[], bool]:
@@ -76,24 +47,23 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
         kept = checkpoints.newest_first(session, job_id=job_id)
         told = [event.type for event in events.after(session, job_id=job_id, event_id=0, limit=1000)]
     assert [row.images_seen for row in kept] == [9_600, 6_400], "keep_latest is 2"
-    assert sorted(
-        path.name for path in Artifacts(settings.artifacts_dir).path(f"jobs/{job_id}/checkpoints").iterdir()
-    ) == [
-        "000000000006400-1",
-        "000000000009600-1",
+    stored = list(LocalArtifacts(settings.artifacts_dir).list(f"jobs/{job_id}"))
+    assert [one.key for one in stored] == [
+        f"jobs/{job_id}/checkpoints/000000000006400-1",
+        f"jobs/{job_id}/checkpoints/000000000009600-1",
     ]
     assert told.count("checkpoint") == 3
     assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}
 
 
-def test_a_killed_trainer_is_tried_again_and_the_result_is_the_same(db, settings, supervise, submit, job_of, wait_for):
+def test_a_killed_runner_is_tried_again_and_the_result_is_the_same(db, settings, supervise, submit, job_of, wait_for):
     spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
     undisturbed, disturbed = submit(spec), submit(spec)
     supervise(undisturbed)
     with in_background(supervise, disturbed):
         wait_for(lambda: job_of(disturbed).latest_checkpoint is not None)
-        (trainer,) = trainers()
-        os.kill(trainer.pid, signal.SIGKILL)
+        (runner,) = runners()
+        os.kill(runner.pid, signal.SIGKILL)
     job = job_of(disturbed)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 1, "crashed")
     assert "signal 9" in job.reason_message
@@ -126,24 +96,24 @@ def test_a_worker_that_shuts_down_loses_no_step(db, settings, supervise, submit,
     assert f"resumes at {position.images_seen:,} images" in " ".join(messages)
 
 
-def test_a_cancel_ends_the_trainer_and_keeps_the_checkpoints(db, supervise, submit, job_of, wait_for):
+def test_a_cancel_ends_the_runner_and_keeps_the_checkpoints(db, supervise, submit, job_of, wait_for):
     job_id = submit(LONG)
     with in_background(supervise, job_id):
         wait_for(lambda: job_of(job_id).latest_checkpoint is not None)
         with db.write() as session:
             jobs.cancel(session, job_id=job_id, tenant="default")
         wait_for(lambda: job_of(job_id).status == "cancelled", seconds=10)
-    assert trainers() == []
+    assert runners() == []
     with db.read() as session:
         assert checkpoints.newest_first(session, job_id=job_id)
 
 
-def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, supervise, submit, job_of, wait_for):
+def test_a_runner_that_lost_its_lease_ends_its_runner_and_changes_nothing(db, supervise, submit, job_of, wait_for):
     job_id = submit(LONG)
     with in_background(supervise, job_id):
         wait_for(trained_past(job_of, job_id, 0))
         with db.write() as session:
-            runs.crash(
+            runs.record_crash(
                 session,
                 job_id=job_id,
                 attempt=1,
@@ -151,7 +121,7 @@ def test_a_runner_that_lost_its_lease_ends_its_trainer_and_changes_nothing(db, s
                 backoff_seconds=0,
             )
             assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
-    assert trainers() == []
+    assert runners() == []
     job = job_of(job_id)
     assert (job.status, job.attempt, job.lease_owner) == ("running", 2, "other")
 
@@ -167,36 +137,36 @@ def test_an_outage_beyond_the_lease_costs_no_attempt(db, supervise, submit, job_
         with monkeypatch.context() as patch:
             patch.setattr(db, "read", refuse)
             patch.setattr(db, "write", refuse)
-            wait_for(lambda: not trainers(), what="the trainer's end")
+            wait_for(lambda: not runners(), what="the runner's end")
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the trainer's is another
-def test_a_trainer_whose_database_stays_away_costs_no_attempt(supervise, submit, job_of, monkeypatch):
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the runner's is another
+def test_a_runner_whose_database_stays_away_costs_no_attempt(supervise, submit, job_of, monkeypatch):
     job_id = submit(TINY)
-    trainers_own = {
+    runners_own = {
         "SADDLE_DATABASE_URL": "postgresql+psycopg://127.0.0.1:1/nobody",
         "SADDLE_LEASE_SECONDS": "0.5",
         "SADDLE_HEARTBEAT_SECONDS": "0.1",
     }
-    for name, value in trainers_own.items():
+    for name, value in runners_own.items():
         monkeypatch.setenv(name, value)
     supervise(job_id)
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
 
 
-def test_a_trainer_without_progress_is_ended(db, settings, submit, job_of, wait_for):
+def test_a_runner_without_progress_is_ended(db, settings, submit, job_of, wait_for):
     job_id = submit(LONG)
     impatient = settings.model_copy(update={"stall_seconds": 1.0})
     supervisor = Supervisor(database=db, settings=impatient, owner="test", shutting_down=lambda: False)
     with in_background(supervisor.run, job_id):
-        wait_for(trainers)
-        (trainer,) = trainers()
-        trainer.suspend()
+        wait_for(runners)
+        (runner,) = runners()
+        runner.suspend()
     assert (job_of(job_id).status, job_of(job_id).reason_code) == ("queued", "stalled")
-    assert trainers() == []
+    assert runners() == []
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, supervise, submit, job_of):
@@ -204,7 +174,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
     supervise(job_id)
     again = submit(TINY | {"budget": {"images": 12_800}})
     # The second job gets the first one's checkpoints, of which the newest is damaged.
-    artifacts = Artifacts(settings.artifacts_dir)
+    artifacts = LocalArtifacts(settings.artifacts_dir)
     with db.write() as session:
         assert runs.claim(session, job_id=again, owner="test", lease_seconds=60)
         for row in reversed(checkpoints.newest_first(session, job_id=job_id)):
@@ -212,8 +182,8 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
                 images_seen=row.images_seen, seconds_trained=1.0, path=row.path, size_bytes=1, quality=None
             )
             checkpoints.add(session, job_id=again, attempt=1, new=new)
-        damaged = artifacts.path(row.path) / "training.safetensors"
-        runs.give_back(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        damaged = artifacts.local_copy(row.path) / "training.safetensors"
+        runs.release(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)
@@ -269,7 +239,7 @@ def test_a_job_that_has_run_for_its_time_fails_with_its_last_step_saved(db, sett
     assert newest_state(db, settings, job_id).progress.images_seen == job.images_seen > 0
 
 
-def test_a_trainer_that_is_asked_before_it_can_hear_costs_no_crash(supervise, submit, job_of):
+def test_a_runner_that_is_asked_before_it_can_hear_costs_no_crash(supervise, submit, job_of):
     job_id = submit(LONG)
     supervise(job_id, shutting_down=lambda: True)
     job = job_of(job_id)

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.services import SampleRequest, Services
 from models import presets
 from store import checkpoints, jobs, keys, runs, states, workers
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
@@ -101,7 +101,7 @@ class Installation:
 
     def save(self, job_id: str, images_seen: int, *, quality: dict[str, float] | None = None) -> str:
         path = f"jobs/{job_id}/checkpoints/{images_seen}"
-        with self.services.artifacts.new_folder(path, min_free_bytes=0) as folder:
+        with self.services.artifacts.put(path, min_free_bytes=0) as folder:
             (folder / "generator.safetensors").write_bytes(b"weights")
         new = checkpoints.NewCheckpoint(
             images_seen=images_seen, seconds_trained=1.0, path=path, size_bytes=7_654_321, quality=quality
@@ -123,7 +123,7 @@ def serving(folder: Path, *, database_url: str, redis_url: str, port: int) -> It
         settings=settings,
         database=database,
         queue=queue,
-        artifacts=Artifacts(settings.artifacts_dir),
+        artifacts=LocalArtifacts(settings.artifacts_dir),
         sampler=PictureSampler(),
     )
     with database.write() as session:

@@ -75,7 +75,7 @@ def test_a_download_goes_on_when_its_job_is_deleted_meanwhile(tmp_path, sqlite_u
         job_id = installation.create(name=None)
         installation.start(job_id)
         checkpoint = installation.save(job_id, 100)
-        folder = installation.services.artifacts.path(f"jobs/{job_id}/checkpoints/100")
+        folder = installation.services.artifacts.local_copy(f"jobs/{job_id}/checkpoints/100")
         (folder / "generator.safetensors").write_bytes(content)
         installation.finish(job_id, states.SUCCEEDED, states.Reason("completed", "done"))
         headers = {"Authorization": f"Bearer {installation.key}"}

@@ -89,7 +89,7 @@ def test_a_damaged_checkpoint_is_nobodys_copy(client, runner, services, job_id):
     of_good = client.get(url).headers["etag"]
     runner.save(job_id, 200)
     of_newest = client.get(url).headers["etag"]
-    (services.artifacts.path(f"jobs/{job_id}/checkpoints/200") / "damaged").touch()
+    (services.artifacts.local_copy(f"jobs/{job_id}/checkpoints/200") / "damaged").touch()
     answer = client.get(url, headers={"If-None-Match": of_newest})
     assert (answer.status_code, answer.headers["saddle-checkpoint"]) == (200, good)
     for known in (of_good, "*", f"{of_newest}, {of_good}"):

@@ -46,7 +46,7 @@ def test_pause_and_resume_are_done_at_a_click(browser, installation, shows):
     shows("#head h1", "pausing")
     assert [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#head button")] == ["Cancel"]
     with installation.services.database.write() as session:
-        runs.give_back(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+        runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
     shows("#head h1", "paused")
     assert browser.execute_script("return window.mark") == 1
     assert complaints(browser) == []

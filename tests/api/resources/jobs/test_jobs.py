@@ -157,7 +157,7 @@ def test_cancel_and_delete_follow_the_states(client, runner, services):
     assert client.post(f"/v1/jobs/{running}/cancel").json()["status"] == "cancelling"
     runner.end(running)
     assert client.get(f"/v1/jobs/{running}").json()["status"] == "cancelled"
-    folder = services.artifacts.path(f"jobs/{running}")
+    folder = services.settings.artifacts_dir / "jobs" / running
     assert folder.exists()
     assert client.delete(f"/v1/jobs/{running}").status_code == 204
     assert not folder.exists()

@@ -23,7 +23,7 @@ def forked(client, parent, **body):
 
 def folders(services):
     """The jobs that have files, but for what is hidden while it comes or goes."""
-    return {path.name for path in services.artifacts.path("jobs").iterdir()}
+    return {path.name for path in (services.settings.artifacts_dir / "jobs").iterdir()}
 
 
 def weights(client, job_id, checkpoint):

@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 
 from store import checkpoints, runs
-from store.artifacts import Artifacts
+from store.artifacts import LocalArtifacts
 from tests.worker.conftest import TINY
-from worker.sweeping import sweep
+from worker.orphans import sweep
 
 OLD = 2 * 3600.0
 
 
 @pytest.fixture
-def artifacts(settings) -> Artifacts:
-    return Artifacts(settings.artifacts_dir)
+def artifacts(settings) -> LocalArtifacts:
+    return LocalArtifacts(settings.artifacts_dir)
 
 
-def folder(artifacts: Artifacts, relative: str, *, age_seconds: float = OLD) -> Path:
-    path = artifacts.path(relative)
+def folder(artifacts: LocalArtifacts, relative: str, *, age_seconds: float = OLD) -> Path:
+    path = artifacts.root / relative
     path.mkdir(parents=True)
     (path / "manifest.json").write_text("{}")
     then = time.time() - age_seconds
@@ -36,6 +36,7 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
     of_a_deleted_job = folder(artifacts, "jobs/job_0/checkpoints/000000000000010-1")
     doomed_job = folder(artifacts, "jobs/.job_1.abc.doomed")
     young = folder(artifacts, f"{place}/000000000000040-1", age_seconds=60)
+    without_rows = folder(artifacts, f"jobs/{job_id}/pictures/1")
     with db.write() as session:
         assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
         new = checkpoints.NewCheckpoint(
@@ -46,6 +47,7 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
     assert len(removed) == 5
     assert known.exists()
     assert young.exists()
+    assert without_rows.exists(), "only checkpoints have rows"
     for gone in (orphan, partial, doomed, of_a_deleted_job, doomed_job):
         assert not gone.exists()
     assert sweep(db, artifacts, orphan_seconds=3600) == []

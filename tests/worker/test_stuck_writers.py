@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from worker import frozen
+from store import addresses
+from worker import stuck_writers
 
 WRITER = """
 import sqlite3, sys, time
@@ -21,7 +22,8 @@ time.sleep(600)
 
 @pytest.fixture
 def path(tmp_path):
-    path = tmp_path / "some.db"
+    path = tmp_path / "100%41?#" / "some.db"
+    path.parent.mkdir()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE notes (note TEXT)")
@@ -31,7 +33,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def begin(path):
-    """Starts a process that stays within a transaction."""
+    """Start a process that stays within a transaction."""
     started = []
 
     def start(kind: str) -> "subprocess.Popen[str]":
@@ -53,23 +55,23 @@ def freeze(process: "subprocess.Popen[str]") -> None:
     os.waitpid(process.pid, os.WUNTRACED)
 
 
-def test_a_frozen_writer_is_found(path, begin):
+def test_a_stuck_writer_is_found(path, begin):
     index = path.with_name("some.db-shm")
-    assert frozen.frozen_writer(index) == 0
+    assert stuck_writers.find(index) == 0
     writer, reader = begin("write"), begin("read")
     freeze(reader)
-    assert frozen.frozen_writer(index) == 0
+    assert stuck_writers.find(index) == 0
     freeze(writer)
-    assert frozen.frozen_writer(index) == writer.pid
+    assert stuck_writers.find(index) == writer.pid
 
 
-def test_a_frozen_writer_is_ended_and_others_write(path, begin, monkeypatch):
-    monkeypatch.setattr(frozen, "PATIENCE_SECONDS", 1.0)
+def test_a_stuck_writer_is_ended_and_others_write(path, begin, monkeypatch):
+    monkeypatch.setattr(stuck_writers, "PATIENCE_SECONDS", 1.0)
     writer, reader = begin("write"), begin("read")
     freeze(reader)
     freeze(writer)
     stop = threading.Event()
-    watch = threading.Thread(target=frozen.watch, args=(f"sqlite:///{path}",), kwargs={"stop": stop})
+    watch = threading.Thread(target=stuck_writers.watch, args=(addresses.sqlite(str(path)),), kwargs={"stop": stop})
     watch.start()
     try:
         assert writer.wait(timeout=10) == -signal.SIGKILL
@@ -83,4 +85,4 @@ def test_a_frozen_writer_is_ended_and_others_write(path, begin, monkeypatch):
 
 
 def test_other_databases_are_not_watched():
-    frozen.watch("postgresql+psycopg://localhost/saddle", stop=threading.Event())  # returns
+    stuck_writers.watch("postgresql+psycopg://localhost/saddle", stop=threading.Event())  # returns

@@ -1,6 +1,6 @@
-"""Frozen writers: a process that is stopped (SIGSTOP) in the midst of a write keeps everybody else from writing.
+"""Stuck writers: processes that are stopped (SIGSTOP) during a write, which nobody else can then do.
 
-PostgreSQL ends such a session by itself (see `store.database`). SQLite's lock is a file's: it is free once its holder
+PostgreSQL ends such a session by itself (see `store.database`). SQLite locks a file: the lock is free when its holder
 goes on or ends. Linux only.
 """
 
@@ -11,37 +11,38 @@ import time
 from pathlib import Path
 
 import structlog
+from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
-"""No write takes so long, and nobody has given up waiting yet (`store.database.BUSY_SECONDS`)."""
+"""Longer than any write takes, and shorter than others wait for the lock (`store.database.BUSY_SECONDS`)."""
 WRITE_LOCK_BYTE = 120
-"""Of the file beside a database in WAL mode; https://www.sqlite.org/walformat.html, section 2.3.1."""
+"""The byte of the `-shm` file that a writer locks in WAL mode; https://www.sqlite.org/walformat.html, section 2.3.1."""
 
 
-def watch(url: str, *, stop: threading.Event) -> None:
-    """Ends, until told to stop, every process that stays frozen while it holds the write lock of an SQLite database."""
+def watch(url: str | URL, *, stop: threading.Event) -> None:
+    """End each process that stays stopped while it holds an SQLite database's write lock. Return when `stop` is set."""
     database = make_url(url)
     if database.get_backend_name() != "sqlite" or not database.database:
         return
     index = Path(f"{database.database}-shm")
     seen, since = 0, 0.0
     while not stop.wait(1.0):
-        pid = frozen_writer(index)
+        pid = find(index)
         if pid != seen:
             seen, since = pid, time.monotonic()
         elif pid and time.monotonic() - since > PATIENCE_SECONDS:
             since = time.monotonic()
-            log.error("frozen in the midst of a write, to be ended", pid=pid, seconds=PATIENCE_SECONDS)
+            log.error("stopped during a write, to be ended", pid=pid, seconds=PATIENCE_SECONDS)
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError as error:
-                log.error("could not be ended", pid=pid, error=str(error))
+                log.error("a stuck writer could not be ended", pid=pid, error=str(error))
 
 
-def frozen_writer(index: Path) -> int:
-    """The process that is stopped while it holds the write lock; 0 if there is none."""
+def find(index: Path) -> int:
+    """Return the process that is stopped while it holds the write lock; 0 if there is none."""
     try:
         status = index.stat()
     except FileNotFoundError:
@@ -49,7 +50,7 @@ def frozen_writer(index: Path) -> int:
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in Path("/proc/locks").read_text().splitlines():
         match line.split():
-            # "2: POSIX ADVISORY WRITE 4711 fe:00:131072 120 120"; one that still waits for it has an arrow there.
+            # "2: POSIX ADVISORY WRITE 4711 fe:00:131072 120 120"; the line of a process that waits has "->" after "2:".
             case [_, "POSIX", _, "WRITE", pid, where, first, last] if where == place:
                 if int(first) <= WRITE_LOCK_BYTE <= int(last) and _is_stopped(int(pid)):
                     return int(pid)

@@ -1,9 +1,9 @@
-"""A job that two processes train: the supervisor sees one trainer."""
+"""A job that two processes train: the supervisor sees one runner."""
 
 import os
 import signal
 import threading
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -13,7 +13,8 @@ from models import presets
 from store import checkpoints, events
 from store.settings import Settings
 from tests.worker.conftest import LONG, TINY
-from worker import companions
+from tests.worker.supervising import in_background, runners
+from worker import ranks
 from worker.supervisor import Supervisor
 
 SHORT = TINY | {"budget": {"images": 16_000}, "checkpoint": {"every_images": 10**9}}
@@ -25,49 +26,42 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def together(settings, monkeypatch) -> Settings:
+def together(settings, tmp_path, monkeypatch) -> Settings:
+    """Settings for two processes. They meet in a folder whose name means something else in an address."""
+    folder = tmp_path / "100%41?rank=7#"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("SADDLE_PROCESSES", "2")
     return Settings()
 
 
-@contextmanager
-def supervised(db, settings, job_id: str, *, stop: threading.Event):
-    supervisor = Supervisor(database=db, settings=settings, owner="test", shutting_down=stop.is_set)
-    thread = threading.Thread(target=supervisor.run, args=(job_id,))
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(60)
-        assert not thread.is_alive()
+@pytest.fixture
+def supervise(db, together):
+    def run(job_id: str, *, shutting_down: Callable[[], bool] = lambda: False) -> None:
+        Supervisor(database=db, settings=together, owner="test", shutting_down=shutting_down).run(job_id)
+
+    return run
 
 
-def living() -> list[psutil.Process]:
-    """Companions that this test has started."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if "worker.companions" in process.cmdline():
-                found.append(process)
-    return found
+def others() -> list[psutil.Process]:
+    """Return the ranks other than 0 that this test has started."""
+    return runners("worker.ranks")
 
 
-def test_two_processes_are_stopped_resumed_and_train_to_the_end(db, together, submit, job_of, wait_for):
+def test_two_processes_are_stopped_resumed_and_train_to_the_end(db, supervise, submit, job_of, wait_for):
     stop = threading.Event()
     job_id = submit(SHORT)
-    with supervised(db, together, job_id, stop=stop):
+    with in_background(supervise, job_id, shutting_down=stop.is_set):
         wait_for(lambda: job_of(job_id).images_seen > 0)
-        assert len(living()) == 1
+        assert len(others()) == 1
         stop.set()
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "worker_stopped")
     with db.read() as session:
         (newest,) = checkpoints.newest_first(session, job_id=job_id)
     assert newest.images_seen >= job.images_seen > 0
-    stop.clear()
-    with supervised(db, together, job_id, stop=stop):
-        pass
-    assert living() == []
+    supervise(job_id)
+    assert others() == []
     job = job_of(job_id)
     assert (job.status, job.attempt, job.images_seen) == ("succeeded", 2, 16_000)
     with db.read() as session:
@@ -80,15 +74,15 @@ def test_two_processes_are_stopped_resumed_and_train_to_the_end(db, together, su
     assert seen[-1] == 16_000
 
 
-def test_the_death_of_a_companion_ends_the_attempt(db, together, submit, job_of, wait_for):
+def test_the_death_of_a_rank_ends_the_attempt(supervise, submit, job_of, wait_for):
     job_id = submit(LONG)
-    with supervised(db, together, job_id, stop=threading.Event()):
+    with in_background(supervise, job_id):
         wait_for(lambda: job_of(job_id).images_seen > 0)
-        (companion,) = living()
-        os.kill(companion.pid, signal.SIGKILL)
+        (other,) = others()
+        os.kill(other.pid, signal.SIGKILL)
     job = job_of(job_id)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 1, "crashed")
-    assert living() == []
+    assert others() == []
 
 
 @pytest.mark.parametrize(
@@ -96,4 +90,4 @@ def test_the_death_of_a_companion_ends_the_attempt(db, together, submit, job_of,
 )
 def test_as_many_processes_train_as_the_batch_divides_by(batch_size, accumulation_steps, number):
     spec = presets.resolve(TINY | {"batch_size": batch_size, "accumulation_steps": accumulation_steps})
-    assert companions.most(spec, limit=4, device=torch.device("cpu")) == number
+    assert ranks.count(spec, limit=4, device=torch.device("cpu")) == number

@@ -1,0 +1,16 @@
+"""A kind of job for the tests: it counts images. It has no code for leases, cancels, pauses, crashes or events."""
+
+from store import states
+from worker.attempt import Attempt
+
+KIND = "counting"
+
+
+def run(attempt: Attempt) -> None:
+    begun, total = attempt.job.images_seen, attempt.job.images_total or 0
+    attempt.event("log", images_seen=begun, message=f"counts from {begun}")
+    for images in range(begun + 1, total + 1):
+        attempt.raise_if_stopped()
+        attempt.tick(images_seen=images, seconds_trained=0.0, values={"count": float(images)})
+    attempt.put(attempt.key("results/count"), lambda folder: (folder / "count").write_text(str(total)))
+    attempt.finish(states.SUCCEEDED, states.Reason("completed", f"{total} images are counted"))
