@@ -13,6 +13,7 @@ from models.training.inputs import Dealer
 from models.training.methods import rounds
 from models.training.objective import Rules
 from models.training.state import Game
+from tests.models.runs import SMOOTH
 
 CPU = torch.device("cpu")
 PLAIN = {"generator_norm": "none", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
@@ -76,7 +77,12 @@ def test_a_batch_in_parts_teaches_what_the_whole_teaches(
     tiny: Callable[..., TrainingSpec], play: Callable[..., Any], loss: str
 ) -> None:
     def gradients(parts: int) -> list[torch.Tensor]:
-        how = {"loss": {"kind": loss}, "accumulation_steps": parts}
+        how = {
+            "loss": {"kind": loss},
+            "accumulation_steps": parts,
+            "generator_optimizer": SMOOTH,
+            "discriminator_optimizer": SMOOTH,
+        }
         spec = tiny(precision="fp32", architecture=PLAIN, penalties=[], **how)
         (game,) = play(spec, 1)
         return [parameter.grad for parameter in game.parameters()]
