@@ -59,10 +59,8 @@ clean:  ## remove the virtual environment and the caches, not the data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@$(PYTHON) -m embedded.install $(VENV)
+	@touch $@
 
 $(GARMENTS): | $(VENV)/.installed
 	$(BIN)/python -m models.data.fetch $(DATA)/datasets

@@ -14,14 +14,15 @@ from torch.utils.data import DataLoader, TensorDataset
 Images = Iterator[Tensor]
 
 LATENTS = 100
+CPU = torch.device("cpu")
 
 
-def images(images_NCHW: Tensor, *, batch_size: int) -> Images:
-    """Batches of float images, epoch after epoch, each in another order."""
+def images(images_NCHW: Tensor, *, batch_size: int, device: torch.device = CPU) -> Images:
+    """Batches of float images on a device, epoch after epoch, each in another order."""
     loader = DataLoader(TensorDataset(images_NCHW), batch_size=batch_size, shuffle=True, drop_last=True)
     while True:
         for (real_NCHW,) in loader:
-            yield real_NCHW
+            yield real_NCHW.to(device)
 
 
 def alternate(
@@ -38,8 +39,8 @@ def alternate(
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=betas)
     judge = nn.BCEWithLogitsLoss()
     for real_NCHW in real:
-        ones, zeros = torch.ones(len(real_NCHW)), torch.zeros(len(real_NCHW))
-        fake_NCHW = generator(torch.randn(len(real_NCHW), latent_dim))
+        ones, zeros = real_NCHW.new_ones(len(real_NCHW)), real_NCHW.new_zeros(len(real_NCHW))
+        fake_NCHW = generator(torch.randn(len(real_NCHW), latent_dim, device=real_NCHW.device))
         optimizer_d.zero_grad()
         loss_d = judge(discriminator(real_NCHW), ones) + judge(discriminator(fake_NCHW.detach()), zeros)
         loss_d.backward()
@@ -76,6 +77,43 @@ def wgan_gp(
             loss_g.backward()
             optimizer_g.step()
             loss_g.item()
+        yield
+
+
+def relativistic(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Images,
+    *,
+    latent_dim: int,
+    lr: float,
+    betas: tuple[float, float],
+    weight: float,
+    every_steps: int,
+) -> Iterator[None]:
+    """Huang et al. 2024, R3GAN, with R1 and R2 at every so many steps: yields after every step of both players."""
+    optimizer_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=betas)
+    softplus = nn.Softplus()
+    for number, real_NCHW in enumerate(real):
+        due = number % every_steps == 0
+        fake_NCHW = generator(torch.randn(len(real_NCHW), latent_dim, device=real_NCHW.device))
+        optimizer_d.zero_grad()
+        shown = [batch_NCHW.detach().requires_grad_(due) for batch_NCHW in (real_NCHW, fake_NCHW)]
+        logits = [discriminator(batch_NCHW) for batch_NCHW in shown]
+        loss_d = softplus(logits[1] - logits[0]).mean()
+        if due:
+            slopes = torch.autograd.grad([logit.sum() for logit in logits], shown, create_graph=True)
+            penalty = sum(slope.square().sum((1, 2, 3)).mean() for slope in slopes)
+            loss_d = loss_d + every_steps * weight / 2 * penalty
+        loss_d.backward()
+        optimizer_d.step()
+        optimizer_g.zero_grad()
+        loss_g = softplus(discriminator(real_NCHW) - discriminator(fake_NCHW)).mean()
+        loss_g.backward()
+        optimizer_g.step()
+        loss_d.item()
+        loss_g.item()
         yield
 
 

@@ -17,6 +17,9 @@ from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
 
+LEASE_SECONDS = 1800.0
+"""Longer than any test may take: what is alive as a test begins is so at its end, however slow the machine."""
+
 
 class FakeSampler:
     """Answers with what it was asked, and counts. A folder that holds the file `damaged` is a damaged checkpoint."""
@@ -51,7 +54,7 @@ class FakeSampler:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, redis_url: str) -> Settings:
-    return Settings(data_dir=tmp_path, database_url=database_url, redis_url=redis_url)
+    return Settings(data_dir=tmp_path, database_url=database_url, redis_url=redis_url, lease_seconds=LEASE_SECONDS)
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ class Runner:
 
     def start(self, job_id: str) -> None:
         with self.services.database.write() as session:
-            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=60)
+            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=LEASE_SECONDS)
 
     def tick(self, job_id: str, images_seen: int, **values: float) -> None:
         with self.services.database.write() as session:

@@ -12,6 +12,10 @@ from models.training import cadence
 
 Run = Callable[..., list[training.Event]]
 
+SMOOTH = {"lr": 1e-3, "eps": 0.01}
+"""Settings of an Adam for runs that are compared up to rounding. With the usual eps of 1e-8 a step is as long for a
+gradient of 1e-7 as for any other, and goes this way or that by how a processor rounds."""
+
 
 def comparable(run: Sequence[training.Event]) -> list[object]:
     """Events without their times, tensors as hashes."""

@@ -15,7 +15,7 @@ from models.training import estimates, methods
 from models.training.inputs import InputPipeline, StepInputs
 from models.training.methods import Method, Shown
 from models.training.state import Player, TrainingState
-from tests.models.runs import content
+from tests.models.runs import SMOOTH, content
 
 CPU = torch.device("cpu")
 PLAIN = {"generator_norm": "none", "latent_dim": 8, "generator_widths": [16], "discriminator_widths": [16]}
@@ -81,7 +81,12 @@ def test_a_batch_in_parts_teaches_what_the_whole_teaches(
     tiny: Callable[..., TrainingSpec], train: Callable[..., Any], loss: str
 ) -> None:
     def gradients(parts: int) -> list[torch.Tensor]:
-        how = {"loss": {"kind": loss}, "accumulation_steps": parts}
+        how = {
+            "loss": {"kind": loss},
+            "accumulation_steps": parts,
+            "generator_optimizer": SMOOTH,
+            "discriminator_optimizer": SMOOTH,
+        }
         spec = tiny(precision="fp32", architecture=PLAIN, penalties=[], **how)
         (state,) = train(spec, 1)
         return [parameter.grad for parameter in state.all_parameters()]

@@ -19,6 +19,7 @@ from models.checkpoints.snapshot import Snapshot
 from models.runtime import parallel
 from models.runtime.parallel import Group
 from models.specs import TrainingSpec
+from tests.models.runs import SMOOTH
 
 Make = Callable[..., TrainingSpec]
 Run = Callable[..., list[training.Event]]
@@ -31,8 +32,8 @@ CASES: dict[str, dict[str, Any]] = {
     "two discriminator steps": {"discriminator_steps": 2},
     "accumulation": {"accumulation_steps": 2},
     "looking ahead": {
-        "generator_optimizer": {"kind": "extra_adam", "lr": 1e-3},
-        "discriminator_optimizer": {"kind": "extra_adam", "lr": 1e-3},
+        "generator_optimizer": SMOOTH | {"kind": "extra_adam"},
+        "discriminator_optimizer": SMOOTH | {"kind": "extra_adam"},
     },
     "flipped, with classes": {"augment": {"kind": "flip"}, "labels": True, "loss": {"kind": "least_squares"}},
 }
@@ -54,6 +55,8 @@ def make(tiny: Make) -> Make:
             "penalties": [],
             "augment": {"kind": "none"},
             "loss": {"kind": "non_saturating"},
+            "generator_optimizer": SMOOTH,
+            "discriminator_optimizer": SMOOTH,
             "budget": {"images": 256, "seconds": None},
         }
         return tiny(**(base | changes))

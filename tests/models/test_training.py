@@ -11,6 +11,7 @@ import torch
 from models import data, training
 from models.checkpoints import checkpoint
 from models.specs import TrainingSpec
+from tests.models.runs import SMOOTH
 
 Make = Callable[..., TrainingSpec]
 Keep = Callable[[training.Snapshot], checkpoint.Checkpoint]
@@ -137,7 +138,13 @@ def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, 
 
 def _compare_compiled(tiny: Make, events: Run) -> None:
     # In two parts, of which the networks are compiled; rounds compiled whole have tests of their own.
-    how = {"precision": "fp32", "budget": {"images": 128, "seconds": None}, "accumulation_steps": 2}
+    how = {
+        "precision": "fp32",
+        "budget": {"images": 128, "seconds": None},
+        "accumulation_steps": 2,
+        "generator_optimizer": SMOOTH,
+        "discriminator_optimizer": SMOOTH,
+    }
     plain, compiled = (events(tiny(compile=wished, **how)) for wished in (False, True))
     (told,) = of(training.Compiled, compiled)
     assert compiled[0] == told

@@ -28,7 +28,7 @@ def create(db: Database, **changes: object) -> str:
         return jobs.create(session, new=new_job(**changes)).id
 
 
-def claim(db: Database, job_id: str, *, owner: str = "w1", lease_seconds: float = 60) -> tables.Job | None:
+def claim(db: Database, job_id: str, *, owner: str = "w1", lease_seconds: float = 3600) -> tables.Job | None:
     with db.write() as session:
         return runs.claim(session, job_id=job_id, owner=owner, lease_seconds=lease_seconds)
 

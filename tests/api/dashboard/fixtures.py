@@ -19,7 +19,7 @@ from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
-from tests.api.conftest import FakeSampler
+from tests.api.conftest import LEASE_SECONDS, FakeSampler
 from tests.conftest import wait_for
 
 PIXELS = 28
@@ -66,7 +66,7 @@ class Installation:
     def start(self, job_id: str) -> None:
         with self.services.database.write() as session:
             workers.beat(session, worker_id="test", host="here", pid=1, device="cpu")
-            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=600)
+            assert runs.claim(session, job_id=job_id, owner="test", lease_seconds=LEASE_SECONDS)
 
     def tick(self, job_id: str, images_seen: int) -> None:
         x = images_seen / 100_000
@@ -116,7 +116,7 @@ class Installation:
 
 @contextlib.contextmanager
 def serving(folder: Path, *, database_url: str, redis_url: str, port: int) -> Iterator[Installation]:
-    settings = Settings(data_dir=folder, database_url=database_url, redis_url=redis_url)
+    settings = Settings(data_dir=folder, database_url=database_url, redis_url=redis_url, lease_seconds=LEASE_SECONDS)
     queue = Queue(settings.redis)
     database = Database(settings.database, deliver=queue.deliver)
     services = Services(

@@ -1,0 +1,90 @@
+"""Findings: what a check has found, its bound, and how all of them are shown and kept."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure. It is a check where it has a bound, which it must not exceed."""
+
+    title: str
+    figure: float
+    bound: float | None
+    unit: str = ""
+    remark: str = ""
+
+    @property
+    def state(self) -> str:
+        # NaN is within no bound.
+        return "-" if self.bound is None else "ok" if self.figure <= self.bound else "FAILED"
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+class TooLong(Exception):
+    """A check's time is up."""
+
+
+def run(name: str, check: Check, *, seconds: float) -> list[Finding]:
+    """Return the findings of a check. One that raises or takes longer fails with what it had found so far."""
+    found: list[Finding] = []
+    try:
+        with _within(seconds):
+            for finding in check():
+                found.append(finding)
+    except Exception as error:  # noqa: BLE001 # whatever it is, the other checks go on
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        found.append(Finding(name, float("nan"), 0.0, remark=reason[:300]))
+    return found
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """Markdown, a line a finding."""
+    lines = ["| Check | Found | Bound | State | Remark |", "| --- | ---: | ---: | --- | --- |"]
+    for one in findings:
+        found = f"{_text(one.figure)} {one.unit}".strip()
+        bound = "-" if one.bound is None else f"<= {_text(one.bound)}"
+        lines.append(f"| {one.title} | {found} | {bound} | {one.state} | {one.remark.replace('|', '/')} |")
+    return "\n".join(lines)
+
+
+def save(path: Path, findings: Sequence[Finding], *, machine: dict[str, Any]) -> None:
+    """JSON has no NaN: a check that has found nothing is null there."""
+    rows = [
+        asdict(one) | {"figure": one.figure if one.figure == one.figure else None, "state": one.state}
+        for one in findings
+    ]
+    path.write_text(json.dumps({"machine": machine, "findings": rows}, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raises TooLong in the block once its time is up."""
+    began = time.monotonic()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise TooLong(f"not done within {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    # Again and again: what is interrupted may catch the first.
+    left, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
