@@ -22,6 +22,8 @@ class NewCheckpoint:
     path: str
     size_bytes: int
     quality: dict[str, float] | None
+    rank: list[float] | None = None
+    """Compared from the left to find the best; less is better. None: not rated."""
 
 
 def add(session: Session, *, job_id: str, attempt: int, new: NewCheckpoint) -> tables.Checkpoint:
@@ -48,6 +50,7 @@ def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint)
         path=new.path,
         size_bytes=new.size_bytes,
         quality=new.quality,
+        rank=new.rank,
         created_at=states.now(session),
     )
     session.add(row)
@@ -117,12 +120,6 @@ def paths(session: Session) -> set[str]:
 
 
 def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:
-    rated = [row for row in newest_first(session, job_id=job_id) if row.quality is not None]
-    return sorted(rated, key=_rank)[:limit]
-
-
-def _rank(row: tables.Checkpoint) -> tuple[float, ...]:
-    """Return a rank, less is better: the FID, or without one more modes, better samples, and more even ones."""
-    quality = row.quality or {}
-    fid = quality.get("fid", 0.0 if "modes" in quality else float("inf"))
-    return fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)
+    """The best-ranked checkpoints, the newest first among equals."""
+    rated = [(row.rank, row) for row in newest_first(session, job_id=job_id) if row.rank is not None]
+    return [row for _, row in sorted(rated, key=lambda pair: pair[0])[:limit]]

@@ -17,7 +17,7 @@ NAMING = {
 
 class Table(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {int: BigInteger, float: Double, dict[str, Any]: Json}  # noqa: RUF012
+    type_annotation_map = {int: BigInteger, float: Double, dict[str, Any]: Json, list[float]: Json}  # noqa: RUF012
 
 
 class Job(Table):
@@ -103,6 +103,8 @@ class Checkpoint(Table):
     """The key of its artifact."""
     size_bytes: Mapped[int]
     quality: Mapped[dict[str, Any] | None]
+    rank: Mapped[list[float] | None]
+    """Compared from the left to find the best; less is better."""
     pinned: Mapped[bool] = mapped_column(default=False)
     """Whether pruning keeps it, however many are newer or better."""
     created_at: Mapped[float]

@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+from models.specs import figures
+
 UNKNOWN = "–"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -16,8 +18,8 @@ def decimals(number: float | None, places: int = 2) -> str:
 
 
 def figure(name: str) -> str:
-    """A quality figure's name, as it stands within a sentence."""
-    return name.upper() if name in {"fid", "kl"} else name.replace("_", " ")
+    """Return a figure's title, as it stands within a sentence."""
+    return figures.TITLES.get(name, name.replace("_", " "))
 
 
 def rate(number: float | None) -> str:

@@ -1,5 +1,7 @@
-"""The quality figures: what each is called, which way is better, and what it needs of a dataset."""
+"""The figures of a run: the name, title, unit and better direction of each, and what it needs of a dataset."""
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +14,12 @@ Metric = Literal["fid", "precision_recall", "modes"]
 @dataclass(frozen=True)
 class Figure:
     name: str
+    """Its key in events, series and checkpoints."""
     title: str
-    better: Literal["lower", "higher"]
+    """As it stands within a sentence."""
+    better: Literal["lower", "higher"] | None
     about: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,17 @@ class MetricFacts:
 
     def suits(self, facts: DatasetFacts) -> bool:
         return getattr(facts, self.needs) is not None
+
+
+def rank(quality: Mapping[str, float]) -> list[float]:
+    """Return numbers to compare checkpoints by, from the left; less is better.
+
+    FID decides. Where none was measured, the number of modes does, then the share of good samples, then how even they
+    are.
+    """
+    worst = 0.0 if "modes" in quality else sys.float_info.max
+    fid = quality.get("fid", worst)
+    return [fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)]
 
 
 REGISTRY: dict[Metric, MetricFacts] = {
@@ -52,4 +68,31 @@ REGISTRY: dict[Metric, MetricFacts] = {
         needs="modes",
         lacks="no known modes",
     ),
+}
+
+TRAINING: tuple[Figure, ...] = (
+    Figure("loss_g", "generator loss", None, "mean over the tick's steps"),
+    Figure("loss_d", "discriminator loss", None, "mean over the tick's steps, without penalties"),
+    Figure("logit_real", "real logit", None, "mean logit of real images"),
+    Figure("logit_fake", "fake logit", None, "mean logit of generated images"),
+    Figure("d_accuracy", "discriminator accuracy", None, "share that is right; guessing gets one half"),
+    Figure("grad_norm_g", "generator gradient", None, "norm of the generator's gradient, before clipping"),
+    Figure("grad_norm_d", "discriminator gradient", None, "norm of the discriminator's gradient, before clipping"),
+    Figure("diversity", "diversity", "higher", "distance between fakes, as a share of that between real images"),
+    Figure("images_per_second", "speed", "higher", "evaluations and checkpoints excluded", unit="images/s"),
+    Figure("lr_g", "generator learning rate", None, "after schedules and the guard"),
+    Figure("lr_d", "discriminator learning rate", None, "after schedules and the guard"),
+    Figure(
+        "reconstruction",
+        "reconstruction",
+        "lower",
+        "squared error over twice the variance",
+        unit="nats",
+    ),
+    Figure("kl", "KL", None, "divergence of an autoencoder's posterior from the prior", unit="nats"),
+)
+"""The series of every run, beside one for each penalty, by its kind."""
+
+TITLES: dict[str, str] = {figure.name: figure.title for figure in TRAINING} | {
+    figure.name: figure.title for metric in REGISTRY.values() for figure in metric.figures
 }

@@ -119,6 +119,7 @@ class Runner:
             path=path,
             size_bytes=7,
             quality=None if fid is None else {"fid": fid},
+            rank=None if fid is None else [fid],
         )
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id

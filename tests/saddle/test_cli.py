@@ -58,11 +58,18 @@ def test_show_is_yaml_or_json(command: Command, saddle: Any) -> None:
 
 def test_logs_leave_the_ticks_out_unless_asked(command: Command, saddle: Any) -> None:
     job_id = saddle.add_run()
-    saddle.add_event(job_id, "guard", 900, detector="non_finite", remedy="rollback", details={"to_images": 400})
+    saddle.add_event(
+        job_id,
+        "guard",
+        900,
+        detector="non_finite",
+        remedy="roll_back",
+        details={"back_to_images": 400.0, "learning_rate_factor": 0.5},
+    )
     saddle.add_event(job_id, "log", 900, message="resumes at 400 images on cpu")
     text = command("logs", job_id).stdout
     assert "metrics" not in text
-    assert "detector non_finite  remedy rollback  details (to_images 400)" in text
+    assert "detector non_finite  remedy roll_back  details (back_to_images 400  learning_rate_factor 0.5)" in text
     assert "resumes at 400 images on cpu" in text
     everything = command("logs", job_id, "--all", "--json").stdout.splitlines()
     assert [json.loads(line)["id"] for line in everything] == list(range(1, 10))

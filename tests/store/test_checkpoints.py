@@ -11,7 +11,7 @@ def add(
     images_seen: int,
     *,
     fid: float | None = None,
-    quality: dict[str, float] | None = None,
+    rank: list[float] | None = None,
     attempt: int = 1,
 ) -> str:
     new = checkpoints.NewCheckpoint(
@@ -19,7 +19,8 @@ def add(
         seconds_trained=images_seen / 10,
         path=f"jobs/{job_id}/checkpoints/{images_seen}",
         size_bytes=10,
-        quality=quality if fid is None else {"fid": fid},
+        quality=None if fid is None else {"fid": fid},
+        rank=rank if fid is None else [fid],
     )
     with db.write() as session:
         return checkpoints.add(session, job_id=job_id, attempt=attempt, new=new).id
@@ -45,19 +46,14 @@ def test_the_newest_and_the_best_are_known_and_the_rest_is_pruned(db):
             checkpoints.get(session, job_id=job_id, checkpoint_id=made[10])
 
 
-def test_where_no_fid_is_measured_the_best_has_the_most_modes_then_the_best_samples_then_the_most_even(db):
+def test_ranks_are_compared_from_the_left_and_the_newest_of_equals_is_the_best(db):
     job_id = create(db)
     assert claim(db, job_id)
-    ranked = [
-        {"modes": 7.0, "high_quality": 0.99, "kl": 0.0},
-        {"modes": 8.0, "high_quality": 0.90, "kl": 0.1},
-        {"modes": 8.0, "high_quality": 0.95, "kl": 0.2},
-        {"modes": 8.0, "high_quality": 0.95, "kl": 0.1},
-    ]
-    for images, quality in enumerate(ranked, start=1):
-        better = add(db, job_id, images, quality=quality)
+    for images, rank in enumerate([[0.0, -7.0], [0.0, -8.0, 0.2], [0.0, -8.0, 0.1], [0.0, -8.0, 0.1]], start=1):
+        better = add(db, job_id, images, rank=rank)
         assert get(db, job_id).best_checkpoint == better
-    add(db, job_id, 9, quality=ranked[0])
+    add(db, job_id, 9, rank=[0.0, -7.0])
+    add(db, job_id, 10)
     assert get(db, job_id).best_checkpoint == better
 
 
@@ -115,7 +111,12 @@ def test_a_fork_begins_with_its_parents_checkpoint(db):
     assert claim(db, parent)
     add(db, parent, 10, fid=3.0)
     new = checkpoints.NewCheckpoint(
-        images_seen=10, seconds_trained=0, path=f"jobs/{job_id}/checkpoints/10", size_bytes=10, quality={"fid": 3.0}
+        images_seen=10,
+        seconds_trained=0,
+        path=f"jobs/{job_id}/checkpoints/10",
+        size_bytes=10,
+        quality={"fid": 3.0},
+        rank=[3.0],
     )
     with db.write() as session:
         job = jobs.get(session, job_id=job_id, tenant="default")

@@ -10,7 +10,7 @@ from models.checkpoints import checkpoint, forks
 from models.checkpoints.progress import Progress
 from models.data.errors import DatasetMissing
 from models.runtime import parallel, precision
-from models.specs import stored
+from models.specs import figures, stored
 from store import checkpoints, states
 from store.states import Reason
 from worker import ranks
@@ -120,13 +120,15 @@ class _Training:
         key = attempt.key(f"checkpoints/{due.images_seen:015d}")
         manifest = attempt.put(key, lambda folder: checkpoint.write(folder, due.snapshot))
         evaluated = self._evaluated
+        quality = evaluated.values if evaluated and evaluated.images_seen == due.images_seen else None
         attempt.add_checkpoint(
             checkpoints.NewCheckpoint(
                 images_seen=due.images_seen,
                 seconds_trained=due.snapshot.progress.training_seconds,
                 path=key,
                 size_bytes=sum(file.bytes for file in manifest.files.values()),
-                quality=evaluated.values if evaluated and evaluated.images_seen == due.images_seen else None,
+                quality=quality,
+                rank=None if quality is None else figures.rank(quality),
             )
         )
 

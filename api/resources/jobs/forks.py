@@ -70,12 +70,14 @@ def fork(
     before = stored.read(parent.spec)
     spec = _amended(before, wish.spec, images_seen=source.images_seen)
     child_id = ids.new("job")
+    alike = _measured_alike(before, spec)
     copy = NewCheckpoint(
         images_seen=source.images_seen,
         seconds_trained=0.0,
         path=f"jobs/{child_id}/checkpoints/{source.images_seen:015d}-0",
         size_bytes=source.size_bytes,
-        quality=source.quality if _measured_alike(before, spec) else None,
+        quality=source.quality if alike else None,
+        rank=source.rank if alike else None,
     )
 
     def make(session: Session) -> tables.Job:

@@ -14,6 +14,7 @@ from PIL import Image
 from api.app import create_app
 from api.services import SampleRequest, Services
 from models import presets
+from models.specs import figures
 from store import checkpoints, jobs, keys, runs, states, workers
 from store.artifacts import LocalArtifacts
 from store.database import Database
@@ -104,7 +105,12 @@ class Installation:
         with self.services.artifacts.put(path, min_free_bytes=0) as folder:
             (folder / "generator.safetensors").write_bytes(b"weights")
         new = checkpoints.NewCheckpoint(
-            images_seen=images_seen, seconds_trained=1.0, path=path, size_bytes=7_654_321, quality=quality
+            images_seen=images_seen,
+            seconds_trained=1.0,
+            path=path,
+            size_bytes=7_654_321,
+            quality=quality,
+            rank=None if quality is None else figures.rank(quality),
         )
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
