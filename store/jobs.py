@@ -34,7 +34,7 @@ class NewJob:
 
 
 def create(session: Session, *, new: NewJob, job_id: str | None = None) -> tables.Job:
-    """Create a queued job. A caller that stores files before the row has made the `job_id`."""
+    """Create a queued job. `job_id`: the id made by a caller that stores files before the row."""
     at = states.now(session)
     job = tables.Job(id=job_id or ids.new("job"), status=states.QUEUED, available_at=at, created_at=at, **vars(new))
     session.add(job)

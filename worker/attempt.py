@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 
 class Attempt:
-    """What a kind of job works with. `stop` turns true when the runner is asked to stop."""
+    """An attempt, as a kind of job works with it. `stop` returns true once the runner is asked to stop."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Attempt:
             return self._put(key, fill)
 
     def _put(self, key: str, fill: Callable[[Path], T]) -> T:
-        # A run that was taken back to an earlier step may have written this key and not its row.
+        # A run that was taken back to an earlier step may have stored this key without a row.
         self.artifacts.delete(key)
         with self.artifacts.put(key, min_free_bytes=self.settings.min_free_bytes) as folder:
             return fill(folder)

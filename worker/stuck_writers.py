@@ -1,4 +1,4 @@
-"""Stuck writers: processes that are stopped (SIGSTOP) during a write, which nobody else can then do.
+"""Stuck writers: processes that are stopped (SIGSTOP) during a write, and so block every other writer.
 
 PostgreSQL ends such a session by itself (see `store.database`). SQLite locks a file: the lock is free when its holder
 goes on or ends. Linux only.
