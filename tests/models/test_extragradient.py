@@ -134,7 +134,7 @@ def test_optimistic_and_extra_adam_arrive_where_adam_flees() -> None:
     assert distance_after(specs.ExtraAdamOptimizer(**settings), rounds=600) < 1e-6 * start
 
 
-# Between the two halves of a round
+# Between the two halves of a step
 
 
 def extra_adam() -> tuple[optimizers.Optimizer, Parameter]:

@@ -137,7 +137,7 @@ def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, 
 
 
 def _compare_compiled(tiny: Make, events: Run) -> None:
-    # In two parts, of which the networks are compiled; rounds compiled whole have tests of their own.
+    # In two parts, of which the networks are compiled; steps compiled whole have tests of their own.
     how = {
         "precision": "fp32",
         "budget": {"images": 128, "seconds": None},
