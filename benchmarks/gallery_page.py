@@ -48,7 +48,7 @@ class Row:
     images_seen: int
     quality: dict[str, float]
     diverged: str | None
-    """Why the training failed; such a run has no picture."""
+    """The reason why the training failed; such a run has no picture."""
     command: str
     machine: Machine
 

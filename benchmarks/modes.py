@@ -1,4 +1,4 @@
-"""How many modes are found where they are known: 8 and 25 Gaussians in the plane, and 1,000 triples of garments."""
+"""The number of modes found where they are known: 8 and 25 Gaussians in the plane, and 1,000 triples of garments."""
 
 import json
 import os

@@ -22,7 +22,7 @@ OWN_FOLDER = "write the path of a folder of yours, which need not exist yet"
 LONGEST_SHOWN = 60
 """The number of characters of a wrong value that are shown."""
 LONGEST_SECONDS = 1e9
-"""Longer than any installation lives, and short enough for a thread to wait so long."""
+"""A limit for durations. Longer than any installation lives, and short enough for a thread to wait so long."""
 
 
 class Settings(BaseSettings):

@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 
 class ExitStatus(IntEnum):
-    """How a runner's process ended. Any other status, or a signal, is a crash."""
+    """The way a runner's process ended. Any other status, or a signal, is a crash."""
 
     DONE = 0
     """The job's row says how: succeeded, diverged, failed or paused."""
     STOPPED = 75
-    """It was asked to stop and has saved its progress."""
+    """The runner was asked to stop and has saved its progress."""
     LEASE_LOST = 76
     """Another attempt owns the job."""
     DATABASE_AWAY = 77

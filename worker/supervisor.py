@@ -30,7 +30,7 @@ AWAY = Reason("database_away", "the database was away for longer than the lease;
 
 @dataclass(frozen=True)
 class Ending:
-    """How the watch over a runner ended."""
+    """The end of the watch over a runner."""
 
     stopped: Reason | None = None
     """The reason why the runner was asked to stop, if it was."""

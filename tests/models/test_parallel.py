@@ -177,7 +177,7 @@ def test_a_resumed_run_is_the_one_that_was_not_stopped(pair: Path) -> None:
 
 
 def test_the_adaptive_augmentation_sees_all_images(pair: Path) -> None:
-    """Its probability moves every four steps by their images, each counted once."""
+    """The augmentation's probability moves every four steps by the images of both processes, each counted once."""
     p = state_of(pair, "statistics").statistics["adaptive.p"].item()
     assert p == pytest.approx(min(round(p / 0.128), 2) * 0.128)
     assert state_of(pair, "stopped").statistics["adaptive.images"].item() == 96

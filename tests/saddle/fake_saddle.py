@@ -37,8 +37,9 @@ class Answer:
 
 @dataclass
 class FakeSaddle:
-    """`cut_after[i]` cuts event stream i in the midst of a frame after so many events; `close_after[i]` ends it there
-    in good order."""
+    """A fake service. After `cut_after[i]` events it cuts event stream i within a frame; after `close_after[i]` events
+    it ends the stream in good order.
+    """
 
     url: str = ""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
