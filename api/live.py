@@ -22,10 +22,11 @@ RETRY_SECONDS = 1.0
 T = TypeVar("T")
 
 LONG_REPLAYS = 2
-"""How many viewers may read a long history at once."""
+"""The number of viewers that may read a long history at the same time."""
 REST = 3.0
-"""While others wait, each part of a long history is followed by a rest of this many times its length. However many
-viewers catch up, half of this process's time is left to those who are live."""
+"""While others wait, each part of a long history is followed by a rest of this many times its reading's length. However
+many viewers catch up, half of this process's time is left to those who are live.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,21 @@ class Frame:
     id: int
     sse: bytes
     ends: bool
-    """Whether the job has ended with it."""
+    """Whether this event ends the job."""
 
 
 Viewer = asyncio.Queue[Frame | None]
-"""Events as they come. None: some were missed, the database has them."""
+"""A viewer's events in order. None: some were missed, and the database has them."""
 
 
 class Hub:
-    """Hands events to viewers. One that does not keep up misses events, is told so, and delays nobody else."""
+    """Hands events to viewers. A viewer that does not keep up misses events and is told so. It delays nobody else."""
 
     def __init__(self, redis_url: str, *, encode: Callable[[tables.Event], Frame]) -> None:
-        """`encode` makes an event what viewers are sent. It may raise ValueError, OverflowError or OSError."""
+        """Make a hub; `start` begins the reading. `encode` turns an event into the frame that viewers are sent.
+
+        `encode` may raise ValueError, OverflowError or OSError.
+        """
         self._redis = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=BLOCK_MILLISECONDS / 1000 + 5)
         self._encode = encode
         self._viewers: dict[str, set[Viewer]] = defaultdict(set)
@@ -56,13 +60,13 @@ class Hub:
 
     @property
     def trouble(self) -> str | None:
-        """Why no live events are read at present; None while they are."""
+        """Return why no live events are being read, or None while they are."""
         if self._reader is None or self._reader.done():
             return "not running"
         return self._trouble
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._reader = asyncio.create_task(self._keep_reading())
 
     async def close(self) -> None:
@@ -86,7 +90,7 @@ class Hub:
                 del self._viewers[job_id]
 
     async def in_turn(self, read: Callable[[], T]) -> T:
-        """Read, in a thread, a part of a long history."""
+        """Read a part of a long history in a thread."""
         async with self._turns:
             began = time.monotonic()
             found = await run_in_threadpool(read)
@@ -95,7 +99,7 @@ class Hub:
             return found
 
     async def _keep_reading(self) -> None:
-        """Read until cancelled. Whatever ends the reading, begin again and send every viewer to the database."""
+        """Read until cancelled. After a failure, start again and send every viewer to the database."""
         while True:
             try:
                 await self._read()
@@ -103,18 +107,18 @@ class Hub:
                 self._trouble = f"away: {type(error).__name__}"
                 log.warning("live events away, viewers read the database", error=str(error))
             except Exception as error:
-                # Nobody awaits this task: without a word it would be gone for good.
+                # Nobody awaits this task: without this handler it would end unnoticed.
                 self._trouble = f"crashed: {type(error).__name__}"
                 log.error("the reader of live events crashed and is started again", exc_info=error)
             await asyncio.sleep(RETRY_SECONDS)
             self._miss_all()
 
     async def _read(self) -> None:
-        """Hand on what comes after the newest entry."""
+        """Hand on the entries that come after the newest one."""
         newest: Any = await self._redis.xrevrange(live.STREAM, count=1)
         last = newest[0][0] if newest else "0-0"
         self._trouble = None
-        # From here on nothing is missed; what came before is in the database.
+        # From here on no event is missed. Earlier ones are in the database.
         self._miss_all()
         while True:
             answer: Any = await self._redis.xread({live.STREAM: last}, block=BLOCK_MILLISECONDS, count=500)

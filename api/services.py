@@ -1,4 +1,4 @@
-"""Services: what the routes work with, made once by the composition root."""
+"""Services: the objects that routes work with, made once by the composition root."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class SampleRequest:
     seed: int
     truncation: float
     label: int | None = None
-    """A class of a conditional model. None: image i shows class i modulo the number of classes; no class of an
-    unconditional model."""
+    """A class of a conditional model. With None, image i shows class i modulo the number of classes. An unconditional
+    model has no classes.
+    """
 
 
 class Sampler(Protocol):
@@ -35,21 +36,24 @@ class Sampler(Protocol):
         """Make sure that a checkpoint can be drawn from, without drawing. Raises CorruptCheckpoint."""
 
     def grid_png(self, checkpoint_id: str, folder: Path, request: SampleRequest, *, columns: int) -> bytes:
-        """Draw a grid; of points a scatter, of that many or more. Raises CorruptCheckpoint."""
+        """Draw a grid of images, or a scatter of at least as many points. Raises CorruptCheckpoint."""
 
     def images_npz(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """Draw `images`: uint8, N x H x W x C; points float32, N x 1 x 1 x 2. Raises CorruptCheckpoint."""
+        """Draw an npz file with the array `images`: uint8, N x H x W x C; points float32, N x 1 x 1 x 2.
+
+        Raises CorruptCheckpoint.
+        """
 
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
-        """Draw one PNG an image; not for points. Raises CorruptCheckpoint."""
+        """Draw a zip file with one PNG an image. Not for points. Raises CorruptCheckpoint."""
 
     def estimate(self, spec: TrainingSpec) -> Estimate:
-        """Work out what a spec will need."""
+        """Estimate what a spec will need."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that a route may need; closed by who made it."""
+    """Everything that a route may need. The caller that makes it closes it."""
 
     settings: Settings
     database: Database

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every performance claim, each beside its reference; the table is made from the rows' file."""
+"""`python -m benchmarks`: measures every performance claim beside its reference. The rows' file makes the table."""
 
 import argparse
 import sys

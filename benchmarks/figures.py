@@ -1,4 +1,4 @@
-"""Figures: what the benchmarks measure, as rows of a table that is made from nothing else."""
+"""Figures: what the benchmarks measure, as rows, from which alone the table is made."""
 
 import json
 import statistics
@@ -13,15 +13,15 @@ class Row:
 
     figure: str
     raw: list[float]
-    """Every measurement, one a seed or a round."""
+    """Every measurement, one for each seed or repetition."""
     bound: str
-    """What the figure has to be, as `<= 4.5`; "" where nothing is asked of it."""
+    """The bound on the figure, such as `<= 4.5`; "" where there is none."""
     reference: float | None
     reference_raw: list[float]
-    """The reference's own measurements in the same run; empty where it is quoted."""
+    """The reference's own measurements in the same run; empty where the reference is quoted."""
     remark: str
     machine: str = ""
-    """Where it was measured."""
+    """The machine that the figure was measured on."""
 
     @property
     def measured(self) -> float:
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the figure is within its bound; None without one."""
+        """Return whether the figure is within its bound; None without one."""
         if not self.bound:
             return None
         relation, limit = self.bound.split()
@@ -44,7 +44,7 @@ def row(
     reference: float | Sequence[float] | None = None,
     remark: str = "",
 ) -> Row:
-    """`reference`: a quoted figure, or measurements of the same run, of which the median counts."""
+    """Return a row. `reference`: a quoted figure, or measurements of the same run, whose median counts."""
     measured = [float(value) for value in reference] if isinstance(reference, Sequence) else []
     quoted = statistics.median(measured) if measured else reference
     assert quoted is None or isinstance(quoted, int | float)
@@ -52,7 +52,7 @@ def row(
 
 
 def save(path: Path, rows: Sequence[Row], *, machine: str) -> None:
-    """Adds the rows to a file, with the machine they are from; rows of the same figures are replaced."""
+    """Add rows to a file, with the machine they are from. Rows of the same figures are replaced."""
     kept = {old.figure: old for old in load(path)} | {new.figure: replace(new, machine=machine) for new in rows}
     path.write_text(json.dumps([asdict(one) for one in kept.values()], indent=2) + "\n")
 
@@ -62,7 +62,7 @@ def load(path: Path) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown, a line a figure, then the machines."""
+    """Return a Markdown table with a line for each figure, then the machines."""
     lines = [
         "| Figure | Median | Lowest to highest | Runs | Reference | Bound | Holds | Remark |",
         "| --- | ---: | --- | ---: | ---: | --- | --- | --- |",

@@ -30,7 +30,7 @@ ORDER = [*((GARMENTS, preset) for preset in presets.REGISTRY), *((dataset, prese
 
 @dataclass(frozen=True)
 class Wish:
-    """A run that is to be made."""
+    """A run to make."""
 
     preset: str
     dataset: str
@@ -39,7 +39,7 @@ class Wish:
 
 
 def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None]:
-    """Trains; the row, and the picture as a PNG where there is one."""
+    """Train; return the row, and the picture as a PNG if there is one."""
     spec = recipes.timed(wish.preset, dataset=wish.dataset, seconds=wish.seconds, seed=wish.seed, changes={})
     png, diverged = None, None
     quality: dict[str, float] = {}
@@ -67,7 +67,7 @@ def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None
 
 
 def draw(generator: sampling.LoadedGenerator) -> bytes:
-    """A PNG as the service draws it when it is asked for nothing in particular."""
+    """Draw a PNG as the service draws it by default."""
     count = pictures.SCATTER_POINTS if generator.spec.dataset.facts.holds_points else SAMPLES
     stored_NHWC = sampling.images_NHWC(generator, seed=0, count=count)
     source = (
@@ -78,7 +78,7 @@ def draw(generator: sampling.LoadedGenerator) -> bytes:
 
 
 def keep(row: Row, png: bytes | None, *, folder: Path) -> None:
-    """Puts a run's picture and row in their place and writes the page anew."""
+    """Write a run's picture and row, and write the page anew."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / gallery_page.picture(row, garments=GARMENTS)
     if png is None:
@@ -97,7 +97,7 @@ def _is_convolutional(spec: TrainingSpec) -> bool:
 
 
 def _wishes(arguments: argparse.Namespace) -> list[Wish]:
-    """Everything, unless some are named."""
+    """Return the runs that the arguments name, or all of them."""
     everything = arguments.presets is None and arguments.modes is None
     names = list(presets.REGISTRY) if everything else arguments.presets or []
     datasets = MODES if everything else arguments.modes or []

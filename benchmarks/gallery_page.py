@@ -1,4 +1,4 @@
-"""The gallery's page: what the runs of a gallery came to, as rows and as Markdown."""
+"""The gallery's page: the results of its runs, as rows and as Markdown."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Row:
-    """One run. What it has no figure for is not in `quality`."""
+    """One run. Figures that it does not have are not in `quality`."""
 
     preset: str
     dataset: str
@@ -48,7 +48,7 @@ class Row:
     images_seen: int
     quality: dict[str, float]
     diverged: str | None
-    """Why the training failed; such a run has no picture."""
+    """The reason why the training failed; such a run has no picture."""
     command: str
     machine: Machine
 
@@ -62,18 +62,18 @@ ROWS = TypeAdapter(list[Row])
 
 
 def merged(old: Iterable[Row], new: Iterable[Row], *, order: Sequence[tuple[str, str]]) -> list[Row]:
-    """The rows by place in an order; new ones replace old ones, what the order does not know is left out."""
+    """Merge rows and sort them by place. New rows replace old ones; rows whose place is not in `order` are dropped."""
     rows = {row.place: row for row in (*old, *new)}
     return [rows[place] for place in order if place in rows]
 
 
 def picture(row: Row, *, garments: str) -> str:
-    """The file's name: the preset's for the dataset of garments, else the dataset's."""
+    """Return the file's name: the preset's for the dataset of garments, else the dataset's."""
     return f"{row.preset if row.dataset == garments else row.dataset}.png"
 
 
 def page(rows: Sequence[Row], *, garments: str) -> str:
-    """The page of some rows; `garments` names the dataset that the presets are compared on."""
+    """Return the page of some rows. `garments` names the dataset that the presets are compared on."""
     compared = [row for row in rows if row.dataset == garments]
     others = [row for row in rows if row.dataset != garments]
     parts = [ABOUT]
@@ -129,7 +129,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _origins(rows: Sequence[Row], *, garments: str) -> str:
-    """Which command made which rows, and on what."""
+    """Return the lines that say which command made which rows, and on which machine."""
 
     def origin(row: Row) -> tuple[str, str, int, int]:
         return row.command, row.machine.processor, row.machine.cores, row.machine.threads

@@ -1,8 +1,8 @@
 """The judge: FID, precision and recall by a classifier that the service does not use.
 
 Saddle's own figures, in a run's events, come from `models.evaluators.garments`. The judge is another network (five
-convolutions of up to 128 channels, 91.9 % of the test images classified rightly) and compares with the test split.
-Command: `python -m benchmarks.judge images.npz`, key `images`, N x 28 x 28 x 1, uint8.
+convolutions of up to 128 channels, which classifies 91.9 % of the test images correctly). It compares with the test
+split. Command: `python -m benchmarks.judge images.npz`, key `images`, N x 28 x 28 x 1, uint8.
 """
 
 import argparse
@@ -32,11 +32,11 @@ class Verdict:
     precision: float
     recall: float
     smallest_class: float
-    """The share of the class that is drawn least."""
+    """The share of the least drawn class."""
 
 
 class Judge(nn.Module):
-    """Images are NCHW, 1x28x28, in [-1, 1]."""
+    """A classifier. Images are NCHW, 1x28x28, in [-1, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,13 +55,13 @@ class Judge(nn.Module):
         self.classes = nn.Linear(96, CLASSES)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """N x 96 features."""
+        """Return N x 96 features."""
         features: Tensor = self.embedding(self.convolutions(images_NCHW)).relu()
         return features
 
 
 def judge(images_NHWC: Stored, *, folder: Path) -> Verdict:
-    """Of N grey 28x28 images, uint8, against the 10,000 test images in `folder`."""
+    """Compare N grey 28x28 images, uint8, with the 10,000 test images in `folder`."""
     fake, real = _features(images_NHWC.transpose(0, 3, 1, 2)), _of_the_test_split(folder)
     found = precision_recall(real, fake)
     shares = torch.bincount(_network().classes(fake).argmax(1), minlength=CLASSES) / len(fake)
@@ -88,7 +88,7 @@ def _features(images_NCHW: Stored) -> Tensor:
 @cache
 def _network() -> Judge:
     network = Judge()
-    # A file of weights holds no counters of batches.
+    # The file of weights lacks the counters of batches.
     network.load_state_dict(load_file(WEIGHTS), strict=False)
     return network.eval().requires_grad_(False)
 

@@ -1,4 +1,4 @@
-"""The machine that figures come from."""
+"""The machine that figures are measured on."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ class Machine:
     processor: str
     cores: int
     threads: int
-    """That PyTorch computes with."""
+    """The number of threads that PyTorch computes with."""
 
     def __str__(self) -> str:
         return f"{self.threads} of {self.cores} cores of {self.processor}"

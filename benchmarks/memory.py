@@ -1,4 +1,4 @@
-"""What the article's job takes of the host's memory at its peak, in a process of its own."""
+"""The peak of the host's memory in the article's job, measured in a process of its own."""
 
 import resource
 import subprocess

@@ -1,4 +1,4 @@
-"""How many modes are found, where they are known: 8 and 25 Gaussians in the plane, and 1,000 triples of garments."""
+"""The number of modes found where they are known: 8 and 25 Gaussians in the plane, and 1,000 triples of garments."""
 
 import json
 import os
@@ -19,7 +19,7 @@ POINT_SEEDS = (0, 1, 2, 3, 4)
 POINT_SAMPLES = 10_000
 STACKED_SEEDS = (0, 1, 2)
 STACKED_SECONDS = 600.0
-# Of N samples of a perfect generator over 1,000 modes the divergence is about 999 / 2N, not 0.
+# N samples of a perfect generator over 1,000 modes have a divergence of about 999 / 2N, not 0.
 STACKED_SAMPLES = 26_000
 # Modes and the share of high quality, where known: Lin et al. 2018, table 1.
 PACGAN: dict[str, tuple[float, float | None]] = {"ring": (7.9, None), "grid": (24.8, 0.936)}
@@ -81,7 +81,7 @@ def _in_a_process(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """One run, its figures as JSON."""
+    """Train one run and print its figures as JSON."""
     name, seed, seconds, samples = json.loads(arguments[0])
     part = {
         "dataset": {"kind": "builtin", "name": name},

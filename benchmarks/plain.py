@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def images(images_NCHW: Tensor, *, batch_size: int, device: torch.device = CPU) -> Images:
-    """Batches of float images on a device, epoch after epoch, each in another order."""
+    """Yield batches of float images on a device, epoch after epoch, each in another order."""
     loader = DataLoader(TensorDataset(images_NCHW), batch_size=batch_size, shuffle=True, drop_last=True)
     while True:
         for (real_NCHW,) in loader:
@@ -34,7 +34,7 @@ def alternate(
     lr: float,
     betas: tuple[float, float],
 ) -> Iterator[None]:
-    """Goodfellow et al. 2014 with the non-saturating loss: yields after every step of both players."""
+    """Train as Goodfellow et al. 2014 with the non-saturating loss. Yields after every step of both networks."""
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas)
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=betas)
     judge = nn.BCEWithLogitsLoss()
@@ -57,7 +57,9 @@ def alternate(
 def wgan_gp(
     generator: nn.Module, critic: nn.Module, real: Images, *, critic_steps: int = 5, weight: float = 10.0
 ) -> Iterator[None]:
-    """Gulrajani et al. 2017, algorithm 1, rates as in the scripts that circulate: yields after every critic step."""
+    """Train as Gulrajani et al. 2017, algorithm 1, with the rates of widely copied scripts. Yields after every critic
+    step.
+    """
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     optimizer_c = torch.optim.Adam(critic.parameters(), lr=2e-4, betas=(0.5, 0.999))
     for number, real_NCHW in enumerate(real):
@@ -91,7 +93,10 @@ def relativistic(
     weight: float,
     every_steps: int,
 ) -> Iterator[None]:
-    """Huang et al. 2024, R3GAN, with R1 and R2 at every so many steps: yields after every step of both players."""
+    """Train as Huang et al. 2024, R3GAN, with R1 and R2 every `every_steps` steps.
+
+    Yields after every step of both networks.
+    """
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas)
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=betas)
     softplus = nn.Softplus()
@@ -118,7 +123,7 @@ def relativistic(
 
 
 def small_pair() -> tuple[nn.Module, nn.Module]:
-    """Generator and critic of the scripts that circulate, fully connected, for grey 28x28 images."""
+    """Return the fully connected generator and critic of widely copied scripts, for grey 28x28 images."""
     widths = (128, 256, 512, 1024)
     stack: list[nn.Module] = [nn.Linear(LATENTS, widths[0]), nn.LeakyReLU(0.2)]
     for width_in, width_out in pairwise(widths):
@@ -136,7 +141,7 @@ def small_pair() -> tuple[nn.Module, nn.Module]:
 
 
 def until(steps: Iterator[None], *, deadline: float, clock: Callable[[], float] = time.time) -> int:
-    """How many steps are taken until the clock shows the deadline."""
+    """Return how many steps are taken until the clock shows the deadline."""
     for number, _ in enumerate(steps, start=1):
         if clock() >= deadline:
             return number

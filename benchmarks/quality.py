@@ -1,7 +1,7 @@
-"""How good images are after so many seconds, everything included: the process's start, imports, data, evaluation.
+"""Image quality after a fixed time that includes everything: the process's start, imports, data, evaluation.
 
-Saddle's preset and a plain WGAN-GP, the best of the scripts that circulate, take turns, each in a process of its own, a
-pair a seed. The judge looks at 10,000 samples of each afterwards, and at generators that Saddle kept on the way.
+Saddle's preset and a plain WGAN-GP, the best of the widely copied scripts, alternate: a pair for each seed, each in a
+process of its own. The judge then evaluates 10,000 samples of each, and generators that Saddle kept on the way.
 """
 
 import argparse
@@ -37,18 +37,18 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Outcome:
-    """`good_after`: the seconds until the FID was GOOD_FID or less; None where it never was or nobody looked."""
+    """The result of a run. `good_after`: the seconds until the FID was GOOD_FID or less; None if never or unknown."""
 
     seed: int
     images_seen: int
     verdict: Verdict
     good_after: float | None
     evaluation_share: float
-    """Of the seconds, those that the run's own evaluations took."""
+    """The share of the seconds that the run's own evaluations took."""
 
 
 def measure() -> list[figures.Row]:
-    """Of the default preset, beside the plain loop."""
+    """Measure the default preset beside the plain loop."""
     ours, theirs = [], []
     for seed in SEEDS:
         ours.append(_in_a_process("saddle", preset=presets.DEFAULT, seed=seed, seconds=SECONDS))

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.recipes`: trains a preset for so many seconds a seed and prints what came of it.
+"""The command `python -m benchmarks.recipes`: trains a preset for some seconds with each seed and prints the results.
 
 The figures are Saddle's own, in the dataset's own features. `--samples FILE.npz` keeps the last seed's images for
 another judge, under the key `images`: N x H x W x C, uint8.
@@ -29,7 +29,7 @@ class Outcome:
     seed: int
     images_seen: int
     seconds: float
-    """Of training, evaluations excluded."""
+    """The seconds of training, without evaluations."""
     images_per_second: float
     """The median over the ticks of the second half."""
     quality: Mapping[str, float]
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
-    """Trains to the end of the budget. The figures are the last evaluation's; its time is outside the budget."""
+    """Train to the end of the budget. The figures are the last evaluation's; its time is outside the budget."""
     dataset = data.load(spec.dataset, folder=folder)
     speeds: list[float] = []
     quality: Mapping[str, float] = {}
@@ -65,7 +65,7 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
 
 
 def timed(preset: str, *, dataset: str, seconds: float, seed: int, changes: Mapping[str, Any]) -> TrainingSpec:
-    """A preset that trains for so long and is evaluated once, at the end; the changes are laid over it."""
+    """Return a preset's spec with a budget of seconds and one evaluation, at the end. The changes are laid over it."""
     part: dict[str, Any] = {
         "preset": preset,
         "dataset": {"kind": "builtin", "name": dataset},

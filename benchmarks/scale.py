@@ -1,8 +1,7 @@
-"""`python -m benchmarks.scale`: what many workers ask of their database, Redis and disk each second, beside what these
-give on this machine.
+"""`python -m benchmarks.scale`: the load of many workers on database, Redis and disk, and what this machine sustains.
 
-The demand is arithmetic, from the default recipe and the default settings; the supply is measured, with the product's
-own units of work, on PostgreSQL, SQLite and Redis.
+The demand is arithmetic, from the default recipe and the default settings. The supply is measured on PostgreSQL, SQLite
+and Redis, with the product's own units of work.
 """
 
 import argparse
@@ -37,13 +36,13 @@ SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Demand:
-    """Of all workers together, each second."""
+    """A demand of all workers together, each second."""
 
     what: str
     rate: float
     unit: str
     supply: str
-    """Whose measured rate it is compared with; "" where it depends on hardware that is not here."""
+    """The name of the measured rate to compare with; "" where it depends on hardware that is not here."""
 
 
 def demands(*, number: int, images_per_second: float, settings: Settings) -> list[Demand]:
@@ -61,7 +60,7 @@ def demands(*, number: int, images_per_second: float, settings: Settings) -> lis
 
 
 def checkpoint_bytes() -> int:
-    """Of the default recipe, in training."""
+    """Return the size of a checkpoint of the default recipe, in training."""
     spec = presets.resolve({})
     state, _ = methods.prepare(spec, device=torch.device("cpu"))
     for optimizer in state.optimizers.values():
@@ -74,7 +73,7 @@ def checkpoint_bytes() -> int:
 
 
 def supplies(db: Database) -> dict[str, float]:
-    """Units of work a second, by several threads on a job each."""
+    """Measure units of work a second, by several threads on a job each."""
     job_ids = [_claimed(db) for _ in range(THREADS)]
 
     def tick(thread: int, number: int) -> None:
@@ -134,7 +133,7 @@ def _rate(work: Callable[[int, int], None]) -> float:
 
 
 def stream_rate() -> float:
-    """Entries a second, one at a time, as each transaction sends its own."""
+    """Measure entries a second, sent one at a time, as each transaction sends its own."""
     with _redis() as redis, _sqlite() as db:
         outbox: list[Outbox] = []
         listening = Database(str(db.engine.url), deliver=outbox.append)

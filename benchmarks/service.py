@@ -1,4 +1,4 @@
-"""What the service costs: training through it against training without it, and how soon clients get their answers.
+"""The cost of the service: training with it against training without it, and how soon clients get their answers.
 
 Direct and served runs alternate, each first in every other pair, so that both see the same machine and its drift.
 """
@@ -67,7 +67,7 @@ def measure() -> list[figures.Row]:
 
 
 def _direct_in_a_process() -> float:
-    """Seconds of the bare loop, in a fresh process as the service's trainer is one."""
+    """Return the seconds of the bare loop, in a fresh process like the service's trainer."""
     command = [sys.executable, "-m", "benchmarks.service"]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -83,7 +83,7 @@ def _direct() -> float:
 
 
 def _serve(client: Client) -> tuple[Job, float]:
-    """A job trained to its end, and the seconds from its POST to its first metric."""
+    """Train a job to its end; return it and the seconds from its POST to its first metric."""
     posted = time.monotonic()
     job = client.create_job(SPEC)
     waited = 0.0
@@ -94,7 +94,10 @@ def _serve(client: Client) -> tuple[Job, float]:
 
 
 def _seconds_of_training(client: Client, job: Job) -> float:
-    """From the trainer's first word, said just before its loop begins, to the job's end; checkpoints included."""
+    """Return the seconds from the trainer's first log event to the job's end, checkpoints included.
+
+    The first log event comes just before the training loop begins.
+    """
     events = list(client.past_events(job.id))
     began = next(event.at for event in events if event.type == "log")
     return (events[-1].at - began).total_seconds()

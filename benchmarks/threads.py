@@ -1,7 +1,7 @@
-"""`python -m benchmarks.threads`: what waiting threads cost, on a machine of its own and on a shared one.
+"""`python -m benchmarks.threads`: the cost of waiting threads, on a machine of its own and on a shared one.
 
-OpenMP's threads spin while they wait for each other. How long they do is decided when torch is loaded, so every figure
-comes from a fresh process. The shared machine has one busy process a core beside the training.
+OpenMP's threads spin while they wait for each other. The length is fixed when torch is loaded, so every figure comes
+from a fresh process. The shared machine has one busy process a core beside the training.
 """
 
 import os

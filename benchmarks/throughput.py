@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.throughput`: images a second of Saddle's loop and of a plain one, in turns.
+"""The command `python -m benchmarks.throughput`: images a second of Saddle's loop and of a plain one, alternately.
 
 Both train the same networks with the same rates and batch size on the same pixels: the article's pair, and a DCGAN of
-64 channels on garments padded to 32x32. Saddle computes in what the hardware computes in (precision auto). The
+64 channels on garments padded to 32x32. Saddle uses the precision that suits the hardware (precision auto). The
 article's pair is measured compiled, and as the preset has it.
 """
 
@@ -30,9 +30,9 @@ class Case:
     title: str
     part: dict[str, Any]
     padding: int
-    """Black pixels on each side."""
+    """The number of black pixels on each side."""
     steps: int
-    """A measurement's."""
+    """The number of steps in one measurement."""
     bound: str
 
 
@@ -72,18 +72,18 @@ def measure(cases: tuple[Case, ...] = CASES, *, rounds: int = ROUNDS) -> list[fi
 
 
 def task(part: dict[str, Any], *, padding: int = 0) -> tuple[TrainingSpec, data.ImageData]:
-    """A spec that evaluates nothing, and its dataset with so many black pixels on each side."""
+    """Return a spec that evaluates nothing, and its dataset with `padding` black pixels on each side."""
     spec = presets.resolve(part | {"evaluation": {"metrics": []}})
     dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
     edge = (padding, padding)
     padded = data.ImageData(np.pad(dataset.images_NCHW, ((0, 0), (0, 0), edge, edge)), dataset.labels)
-    # Past the rule that a dataset has its own resolution.
+    # `model_copy` does not apply the rule that a dataset has its own resolution.
     resolution = spec.dataset.resolution + 2 * padding
     return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"resolution": resolution})}), padded
 
 
 def saddle(spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> tuple[float, float]:
-    """Images a second between two ticks, the first steps left out, and the seconds that compiling took before."""
+    """Return images a second between two ticks, without the first steps, and the seconds of compiling before."""
     images = steps * spec.batch_size
     budget = spec.budget.model_copy(update={"images": 2 * images, "seconds": None})
     metrics = spec.metrics.model_copy(update={"every_images": images})
@@ -95,7 +95,7 @@ def saddle(spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> tuple[
 
 
 def loop(spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> float:
-    """Images a second, the first steps left out."""
+    """Return images a second, without the first steps."""
     networks, adam = architectures.build(spec), spec.generator_optimizer
     assert isinstance(adam, AdamOptimizer)
     real = plain.images(pixels.to_float(torch.tensor(dataset.images_NCHW)), batch_size=spec.batch_size)

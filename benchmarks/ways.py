@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.ways`: images a second of presets' training, done in several ways, in turns.
+"""The command `python -m benchmarks.ways`: images a second of presets' training, in several ways, alternately.
 
-The ways are a preset as it is, with its rounds compiled, and with denormals kept where training flushes them. Those
-come with units that have died, so the first half of a measurement is left out.
+The ways are a preset as it is, with its steps compiled, and with denormals kept where training flushes them. Denormals
+appear once units have died, so the first half of a measurement is left out.
 """
 
 import argparse
@@ -27,7 +27,7 @@ class Way:
     flushed: bool
 
     def speed(self, spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> float:
-        """Images a second, the first steps and compiling left out."""
+        """Return images a second, without the first steps and compiling."""
         done = spec.model_copy(update={"compile": self.compiled})
         kept = mock.patch.object(denormals, "flushed", contextlib.nullcontext)
         with contextlib.nullcontext() if self.flushed else kept:

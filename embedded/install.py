@@ -1,7 +1,7 @@
 """The command `python -m embedded.install FOLDER`: a virtual environment with the packages of requirements.lock.
 
 It runs before anything is installed, so it needs the standard library alone. uv installs what pip would in a fraction
-of the time; where uv cannot be had or fails, pip does it.
+of the time. If uv is not available or fails, pip installs.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PIP_SHOWN = re.compile(r"\s*Downloading \S+ .*[MG]B\)|Installing collected packa
 UV_SHOWN = re.compile(r"(Resolved|Downloading|Building|Prepared|Installed|warning).*")
 NOTHING = re.compile(r"(?!)")
 NOISE = re.compile(r"WARNING: Location .* is ignored")
-"""What pip says of each package that a folder among its indexes does not have."""
+"""pip's warning about each package that a folder among its indexes does not have."""
 
 
 class Failed(Exception):
-    """A command that ended with an error. `end` is the last that it said."""
+    """A command that ended with an error. `end` is the last part of its output."""
 
     def __init__(self, command: Sequence[str], end: Sequence[str]) -> None:
         causes = re.findall(r"^\s*(?:error:|×)\s*(.{,160})", "\n".join(end), re.IGNORECASE | re.MULTILINE)
@@ -53,7 +53,7 @@ def install(folder: Path) -> None:
             by_uv(python, place, number=number)
     except (Failed, pip_settings.Untold, OSError) as error:
         say(f"pip installs instead of uv: {error}")
-        # What uv may have left half done is gone.
+        # This removes what uv may have left half done.
         make(folder, "--clear")
         by_pip(python, number=number)
     say(f"Installed in {time.monotonic() - began:.0f} s")
@@ -64,7 +64,7 @@ def make(folder: Path, *options: str) -> None:
 
 
 def by_uv(python: str, place: str, *, number: int) -> None:
-    """Raises Failed, Untold, or OSError where uv cannot be started."""
+    """Install with uv. Raises Failed, Untold, or OSError if uv cannot be started."""
     listing = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
     told = pip_settings.tell(pip_settings.read(listing.stdout))
     run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place, UV])
@@ -78,7 +78,7 @@ def by_uv(python: str, place: str, *, number: int) -> None:
 
 
 def by_pip(python: str, *, number: int) -> None:
-    """Raises Failed."""
+    """Install with pip. Raises Failed."""
     say(f"Installing {number} packages with pip, which takes a minute or two")
     for what in (PACKAGES, SADDLE):
         command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *what]
@@ -91,7 +91,7 @@ def run(
     shown: re.Pattern[str] = NOTHING,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a command and print of what it says, as it says it, the beginnings of lines that match. Raises Failed."""
+    """Run a command and print the matching beginnings of its lines as they come. Raises Failed."""
     end: deque[str] = deque(maxlen=20)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment

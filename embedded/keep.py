@@ -1,7 +1,7 @@
 """`python -m embedded.keep LAUNCHER_PID COMMAND…`: runs a command again whenever it dies, until told to stop.
 
-honcho ends all processes when one ends. Under this one, a killed process comes back. It stops at SIGTERM or SIGINT, or
-when the launcher is gone.
+honcho ends all processes when one ends. This command restarts a killed process instead. It stops at SIGTERM or SIGINT,
+or when the launcher is gone.
 """
 
 import os
@@ -16,12 +16,12 @@ LOOK_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 30.0
-"""A command that ran for this long was well: its next death counts as the first."""
+"""A command that ran for this long was healthy: its next death counts as the first."""
 KILL_SECONDS = 90.0
 
 
 def keep(launcher_pid: int, command: list[str]) -> int:
-    """Run the command until a stop; return the status of its last run."""
+    """Run the command until told to stop; return the status of its last run."""
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stopping.append(number))

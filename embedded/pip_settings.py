@@ -1,4 +1,4 @@
-"""Pip's settings, as `pip config list` prints them, and how uv is told of them."""
+"""pip's settings, as `pip config list` prints them, and the flags and variables that tell uv the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "timeout": ("UV_HTTP_TIMEOUT",),
     "default-timeout": ("UV_HTTP_TIMEOUT",),
 }
-"""The variables that tell uv of a setting."""
+"""The environment variables that pass a setting on to uv."""
 NO_MATTER = {
     "break-system-packages",
     "cache-dir",
@@ -41,19 +41,19 @@ NO_MATTER = {
 
 
 class Untold(Exception):
-    """Pip is configured with something that uv cannot be told of."""
+    """pip has a setting that cannot be passed on to uv."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What makes uv look where pip would."""
+    """The flags and variables that make uv look where pip would."""
 
     flags: list[str]
     environment: dict[str, str]
 
 
 def read(listing: str) -> dict[str, str]:
-    """Return the settings that `pip install` goes by: of several places the environment counts most."""
+    """Return the settings that `pip install` uses. Where several places have one, the environment wins."""
     sections: dict[str, dict[str, str]] = {}
     for line in listing.splitlines():
         match = re.fullmatch(r"(:env:|[\w-]+)\.([\w-]+)=(['\"].*)", line)
@@ -64,8 +64,8 @@ def read(listing: str) -> dict[str, str]:
 
 
 def tell(settings: Mapping[str, str]) -> Told:
-    """Return the settings in uv's words. Raises Untold."""
-    # Like pip, uv is to take the best version of all indexes, not the first index that has any.
+    """Return uv's flags and variables for the settings. Raises Untold."""
+    # Like pip, uv must take the best version of all indexes, not the first index that has any.
     flags = ["--index-strategy", "unsafe-best-match"]
     environment: dict[str, str] = {}
     without_index = settings.get("no-index", "false").lower() in {"1", "true", "yes", "on"}

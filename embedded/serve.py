@@ -31,7 +31,7 @@ class AlreadyRunning(Exception):
 
 
 def serve() -> int:
-    """Serve until a stop; return the exit status, 0 after a stop that was asked for."""
+    """Serve until told to stop; return the exit status, 0 after a stop that was asked for."""
     settings = Settings.read()
     with _only_one(settings.data_dir):
         database.migrate(settings.database)

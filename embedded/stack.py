@@ -1,4 +1,4 @@
-"""A stack that runs while a block lasts, for the demo and the benchmarks."""
+"""A stack that runs for the length of a block, for the demo and the benchmarks."""
 
 import contextlib
 import os

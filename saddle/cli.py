@@ -14,7 +14,7 @@ USAGE, REFUSED, UNREACHABLE = 2, 3, 4
 
 
 class Commands(TyperGroup):
-    """Tells what went wrong in a line or two, without a traceback, and with an exit code that scripts can use."""
+    """Reports an error in a line or two, without a traceback, and with an exit code that scripts can use."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -22,9 +22,9 @@ LARGEST_EVENT_PAGE = 1000
 
 
 class Client:
-    """Talks to one service. Every method raises errors.SaddleError and nothing else for what goes wrong outside.
+    """A client of one service. Methods raise errors.SaddleError, and nothing else, for faults outside the program.
 
-    Waits between tries go through `sleep`. Close it, or use it as a context manager.
+    Waits between tries call `sleep`. Close the client, or use it as a context manager.
     """
 
     def __init__(self, url: str, api_key: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -44,7 +44,7 @@ class Client:
     # Jobs
 
     def create_job(self, spec: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """Submits any part of a spec. The idempotency key (None: a new one) makes repeating it after a cut safe."""
+        """Submit any part of a spec. The idempotency key (None: a new one) makes it safe to repeat after a cut."""
         return self._create("/v1/jobs", spec, idempotency_key=idempotency_key)
 
     def fork_job(
@@ -55,15 +55,15 @@ class Client:
         checkpoint: str = "latest",
         idempotency_key: str | None = None,
     ) -> Job:
-        """A new job that goes on from a checkpoint of another (latest, best or an id), with changes to its spec.
+        """Create a job that goes on from a checkpoint of another (latest, best or an id), with changes to its spec.
 
-        The idempotency key is `create_job`'s.
+        The idempotency key works as in `create_job`.
         """
         body = {"checkpoint": checkpoint, "spec": changes}
         return self._create(_job(job_id) + "/fork", body, idempotency_key=idempotency_key)
 
     def dry_run(self, spec: Mapping[str, Any]) -> Estimate:
-        """What a spec resolves to and would take. Nothing is stored."""
+        """Return the resolved spec and what the run would take. Nothing is stored."""
         response = self._transport.send("POST", "/v1/jobs", params={"dry_run": "true"}, body=spec, repeat=True)
         return self._transport.parse(Estimate, response)
 
@@ -75,7 +75,7 @@ class Client:
         metadata: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Iterator[Job]:
-        """The jobs, newest first, page by page; at most `limit` of them."""
+        """Yield the jobs, newest first, fetched page by page; at most `limit` of them."""
         left, after = limit, None
         filters = {"status": status, "dataset": dataset} | {f"metadata[{k}]": v for k, v in (metadata or {}).items()}
         while left is None or left > 0:
@@ -92,26 +92,26 @@ class Client:
         return self._transport.parse(Job, self._get(_job(job_id)))
 
     def cancel_job(self, job_id: str) -> Job:
-        """Ends a job for good. A running one is `cancelling` until its trainer has stopped."""
+        """Cancel a job for good. A running one is `cancelling` until its trainer has stopped."""
         return self._order(job_id, "cancel")
 
     def pause_job(self, job_id: str) -> Job:
-        """A running job is `pausing` until its trainer has saved its state."""
+        """Pause a job. A running one is `pausing` until its trainer has saved its state."""
         return self._order(job_id, "pause")
 
     def resume_job(self, job_id: str) -> Job:
-        """Queues a paused job, which goes on where it stood."""
+        """Queue a paused job, which goes on where it stood."""
         return self._order(job_id, "resume")
 
     def retry_job(self, job_id: str) -> Job:
-        """Queues a failed or diverged job, which goes on from its newest checkpoint."""
+        """Queue a failed or diverged job, which goes on from its newest checkpoint."""
         return self._order(job_id, "retry")
 
     def delete_job(self, job_id: str) -> None:
-        """Removes an ended job and its artifacts."""
+        """Remove an ended job and its artifacts."""
         self._transport.send("DELETE", _job(job_id), repeat=False)
 
-    # What a job left
+    # A job's results
 
     def metrics(
         self,
@@ -121,12 +121,12 @@ class Client:
         after_images: int | None = None,
         points: int | None = None,
     ) -> Series:
-        """The training series: of the given names (none: all), behind `after_images`, thinned to `points`."""
+        """Return the training series after `after_images`, thinned to `points`. `names`: its metrics (empty: all)."""
         params = {"names": ",".join(names) or None, "after_images": after_images, "points": points}
         return self._transport.parse(Series, self._get(_job(job_id) + "/metrics", params))
 
     def follow_events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        """The events behind the given id, then live ones until the job has ended; reconnects after a cut.
+        """Yield the events after the given id, then live ones until the job has ended. Reconnects after a cut.
 
         Ids rise strictly. See `events.follow`.
         """
@@ -144,7 +144,7 @@ class Client:
         )
 
     def past_events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
-        """The events behind the given id that have happened so far, oldest first."""
+        """Yield the events after the given id that have happened so far, oldest first."""
         position: str | int = after
         while True:
             params = {"limit": LARGEST_EVENT_PAGE, "after": position}
@@ -155,7 +155,7 @@ class Client:
             position = page.next
 
     def checkpoints(self, job_id: str) -> Iterator[Checkpoint]:
-        """The checkpoints that are kept, newest first."""
+        """Yield the checkpoints that are kept, newest first."""
         after: str | int | None = None
         while True:
             params = {"limit": LARGEST_PAGE, "after": after}
@@ -166,15 +166,15 @@ class Client:
             after = page.next
 
     def pin_checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
-        """Keeps a checkpoint, however many are newer or better, until it is unpinned or its job is deleted."""
+        """Keep a checkpoint, however many are newer or better, until it is unpinned or its job is deleted."""
         return self._pin("PUT", job_id, checkpoint_id)
 
     def unpin_checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
-        """Lets a checkpoint go, once its job makes more than it keeps."""
+        """Unpin a checkpoint. It is removed once its job makes more than it keeps."""
         return self._pin("DELETE", job_id, checkpoint_id)
 
     def download_generator(self, job_id: str, checkpoint_id: str, *, to: Path) -> None:
-        """The generator's averaged weights as a safetensors file, which appears whole or not at all."""
+        """Download the generator's averaged weights as a safetensors file, which appears whole or not at all."""
         with self._transport.stream(_checkpoint(job_id, checkpoint_id) + "/generator.safetensors") as response:
             try:
                 write_whole(to, response.iter_bytes())
@@ -190,7 +190,7 @@ class Client:
         columns: int | None = None,
         checkpoint: str | None = None,
     ) -> Grid:
-        """A grid of samples; None leaves the choice to the server. `checkpoint`: latest, best or an id."""
+        """Draw a grid of samples. None leaves the choice to the server. `checkpoint`: latest, best or an id."""
         params = {"count": count, "seed": seed, "columns": columns, "checkpoint": checkpoint}
         response = self._get(_job(job_id) + "/samples.png", params, accept="image/png")
         headers = response.headers
@@ -206,7 +206,7 @@ class Client:
         checkpoint: str | None = None,
         file_format: Literal["npz", "zip"],
     ) -> bytes:
-        """Many samples as a file: npz (uint8 array `images`, N x H x W x C) or a zip of PNGs."""
+        """Draw many samples into a file: npz (uint8 array `images`, N x H x W x C) or a zip of PNGs."""
         params = {"count": count, "seed": seed, "checkpoint": checkpoint, "format": file_format}
         return self._get(_job(job_id) + "/samples", params, accept="*/*").content
 
@@ -219,11 +219,11 @@ class Client:
         return self._transport.parse(Preset, self._get(f"/v1/presets/{_segment(name)}"))
 
     def check_health(self) -> None:
-        """Returns where the API process answers, else raises."""
+        """Return if the API process answers, raise otherwise."""
         self._transport.send("GET", "/healthz", repeat=False)
 
     def readiness(self) -> Readiness:
-        """Whether the database, Redis and a worker answer too."""
+        """Return whether the database, Redis and a worker answer too."""
         response = self._transport.send("GET", "/readyz", repeat=False, also_answers=frozenset({503}))
         return self._transport.parse(Readiness, response)
 
@@ -253,7 +253,7 @@ def _checkpoint(job_id: str, checkpoint_id: str) -> str:
 
 
 def _segment(text: str) -> str:
-    """An id as one segment of a path, so that no id leads elsewhere."""
+    """Return an id as one segment of a path, so that no id leads elsewhere."""
     if text in {"", ".", ".."}:
         raise InvalidRequest(f"{text!r} is no id")
     return quote(text, safe="")

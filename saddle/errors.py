@@ -1,10 +1,10 @@
-"""What can go wrong for a client, each with a text fit to be shown."""
+"""Errors of the client, each with a text that can be shown to a user."""
 
 from dataclasses import dataclass
 
 
 class SaddleError(Exception):
-    """The root of the client's errors."""
+    """The base of the client's errors."""
 
 
 class Unreachable(SaddleError):
@@ -16,7 +16,7 @@ class UnexpectedAnswer(SaddleError):
 
 
 class InvalidRequest(SaddleError):
-    """Something that cannot be sent: an id that is no path segment, a number that is not finite."""
+    """The request cannot be sent: an id that is no path segment, a number that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ApiError(SaddleError):
         self.detail = detail
         self.errors = errors
         self.retry_after_seconds = retry_after_seconds
-        """How long to wait before the next try, where the server said so."""
+        """The wait before the next try, if the server named one."""
 
     def __str__(self) -> str:
         head = f"{self.status} {self.title}"

@@ -1,4 +1,4 @@
-"""A job's server-sent events: decoding the stream, and following it across cuts."""
+"""A job's server-sent events: decodes the stream and follows it across cuts."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from saddle.schemas import Event
 
 MEDIA_TYPE = "text/event-stream"
 MAX_FAILURES = 10
-"""So many connections in a row that brought not even a heartbeat end the following."""
+"""Following ends after this many connections in a row that carried not even a heartbeat."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 15.0
 
@@ -24,11 +24,12 @@ def follow(
     has_ended: Callable[[], bool],
     sleep: Callable[[float], None],
 ) -> Iterator[Event]:
-    """The events after the given id, oldest first, ids strictly rising, until the job has ended and all were sent.
+    """Yield the events after the given id, oldest first, ids strictly rising, until the job has ended and all were
+    sent.
 
-    `connect` opens the stream behind an event id. A cut is answered by another connection that starts behind the last
-    event seen, after a wait that doubles. A failure of the first connection is the caller's at once; later on
-    MAX_FAILURES tries in a row without a sign of life raise what the last one raised.
+    `connect` opens the stream after an event id. After a cut, and a wait that doubles, it opens another one after the
+    last event seen. A failure of the first connection is raised at once. Later, MAX_FAILURES tries in a row without a
+    sign of life raise what the last one raised.
 
     Raises Unreachable, ApiError (a refusal, such as 404 once the job was deleted) and UnexpectedAnswer.
     """
@@ -68,7 +69,7 @@ def follow(
 
 
 class _Wire:
-    """Notes whether a connection carried anything; on a quiet job that is the heartbeats alone."""
+    """Notes whether a connection carried anything. On a quiet job, only heartbeats come."""
 
     def __init__(self) -> None:
         self.alive = False
@@ -80,14 +81,18 @@ class _Wire:
 
 
 def _wait_seconds(problem: Unreachable | ApiError, *, failures: int) -> float:
-    """Doubles with every failure; drawn from its upper half, so that viewers cut together do not return together."""
+    """Return a wait that doubles with every failure.
+
+    It is drawn from its upper half, so that viewers who were cut together do not return together.
+    """
     asked = problem.retry_after_seconds if isinstance(problem, ApiError) else None
     longest = asked or FIRST_WAIT_SECONDS * 2 ** (failures - 1)
     return min(LONGEST_WAIT_SECONDS, longest) * random.uniform(0.5, 1.0)
 
 
 def decode(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """The events of a text/event-stream. A frame that the stream's end cuts off is dropped, as its standard says.
+    """Decode the events of a text/event-stream. A frame that the stream's end cuts off is dropped, as its standard
+    says.
 
     Raises UnexpectedAnswer for a whole frame that holds no event.
     """
@@ -108,7 +113,10 @@ def decode(chunks: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines, ended by LF or CRLF alone: httpx's own `iter_lines` also splits at U+2028, which JSON may hold."""
+    """Yield whole lines, ended by LF or CRLF alone.
+
+    httpx's own `iter_lines` also splits at U+2028, which JSON may hold.
+    """
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

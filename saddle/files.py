@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
-    """Writes beside the file first and then renames. Raises OSError, and whatever the chunks raise."""
+    """Write beside the file first, then rename. Raises OSError, and whatever the chunks raise."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:

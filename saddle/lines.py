@@ -9,7 +9,7 @@ UNKNOWN = "-"
 
 
 def event_line(event: Event) -> str:
-    """One line for one event."""
+    """Return one line for one event."""
     return f"{event.at:%Y-%m-%d %H:%M:%S}  {event.images_seen:>13,}  {event.type:<10}  {_told(event)}"
 
 
@@ -31,7 +31,7 @@ def _pairs(data: dict[str, Any]) -> str:
 
 
 def ending(job: Job) -> str:
-    """What became of a job, in a sentence."""
+    """Describe in a sentence how a job ended."""
     text = f"{job.id} {job.status} after {job.progress.images_seen:,} images"
     if job.started_at and job.ended_at:
         text += f" in {duration((job.ended_at - job.started_at).total_seconds())}"
@@ -46,7 +46,7 @@ def quality(job: Job) -> str:
 
 
 def number(value: Any) -> str:
-    """Four significant digits for a fraction; an object as its pairs, anything else that is no number as it is."""
+    """Format a value: a fraction with four significant digits, an object as its pairs, a text as it is."""
     if isinstance(value, dict):
         return f"({_pairs(value)})"
     if isinstance(value, float):
@@ -61,7 +61,7 @@ def percent(fraction: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As in 1:02:03 or 2:05."""
+    """Format seconds as 1:02:03 or 2:05."""
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The part of a spec that a client sends: read from a YAML or JSON file, changed by key.path=value."""
+"""A part of a spec that a client sends: read from a YAML or JSON file, changed by key.path=value."""
 
 import json
 import re
@@ -18,11 +18,11 @@ class PartialSpecError(SaddleError):
 
 
 def read(path: Path) -> JsonObject:
-    """The object in a .json file, or in a YAML one under any other name. Raises PartialSpecError."""
+    """Return the object in a .json file, or in a YAML file of any other name. Raises PartialSpecError."""
     try:
         text = path.read_text(encoding="utf-8")
         content = _from_json(text) if path.suffix == ".json" else yaml.load(text, _Yaml12Loader)
-        # What cannot be sent, such as an explicit !!timestamp, is refused here, with the file's name.
+        # Values that cannot be sent, such as an explicit !!timestamp, are refused here, with the file's name.
         json.dumps(content, allow_nan=False)
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise PartialSpecError(f"cannot read the spec in {path}: {error}") from error
@@ -32,7 +32,7 @@ def read(path: Path) -> JsonObject:
 
 
 def put(spec: JsonObject, setting: str) -> None:
-    """Sets `key.path=value` in the spec; the value is JSON, or a string where it is none. A number steps into a list.
+    """Set `key.path=value` in the spec. The value is JSON, or else a string. A number in the path steps into a list.
 
     Raises PartialSpecError.
     """
@@ -48,7 +48,7 @@ def put(spec: JsonObject, setting: str) -> None:
 
 
 def put_pairs(spec: JsonObject, field: str, pairs: Collection[str]) -> None:
-    """Adds `key=value` pairs of strings to an object in the spec. Raises PartialSpecError."""
+    """Add `key=value` pairs of strings to an object in the spec. Raises PartialSpecError."""
     if not pairs:
         return
     target = spec.setdefault(field, {})
@@ -62,7 +62,7 @@ def put_pairs(spec: JsonObject, field: str, pairs: Collection[str]) -> None:
 
 
 def merge(spec: JsonObject, changes: Mapping[str, Any]) -> None:
-    """Lays the changes that are not None over the spec, objects field by field."""
+    """Merge the changes that are not None into the spec, objects field by field."""
     for key, value in changes.items():
         if isinstance(value, Mapping):
             inner = spec.get(key)
@@ -82,7 +82,7 @@ def _step(node: Any, key: str, *, where: str, setting: str) -> Any:
 
 
 def _key(node: Any, key: str, *, where: str, setting: str) -> str | int:
-    """The key as the node takes it, checked to be one."""
+    """Return the key as the node takes it. Raises PartialSpecError if the node has no such key."""
     if isinstance(node, dict):
         return key
     if not isinstance(node, list):
@@ -117,9 +117,9 @@ def _refuse_constant(text: str) -> NoReturn:
 
 
 class _Yaml12Loader(yaml.SafeLoader):
-    """YAML with the scalars of version 1.2, which are JSON's.
+    """A YAML loader with the scalars of version 1.2, which are JSON's.
 
-    PyYAML's own are of version 1.1, where `off` is false (and so no guard's kind) and `2e-4` is a string.
+    PyYAML's own scalars are those of version 1.1, where `off` is false (and so no guard's kind) and `2e-4` is a string.
     """
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012

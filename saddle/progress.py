@@ -1,4 +1,4 @@
-"""Watching a job to its end: a live bar on a terminal, a line now and then elsewhere."""
+"""Watches a job to its end: with a live bar on a terminal, with a line now and then elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ TOLD_IN_LINES = frozenset({"state", "evaluation", "guard", "log"})
 
 
 def watch(client: Client, job_id: str, *, console: Console, clock: Callable[[], float] = time.monotonic) -> Job:
-    """Shows the job until it ends and returns it as it ended. Raises errors.SaddleError."""
+    """Show the job until it ends, and return it as it ended. Raises errors.SaddleError."""
     view = View(client.job(job_id))
     refreshed_at = clock()
     live = Live(view, console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
@@ -53,7 +53,7 @@ def _refreshed(client: Client, job: Job) -> Job:
 
 
 class View:
-    """What is known of a job, from its last reading and the events since."""
+    """The state of a job: its last reading and the events since."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -74,13 +74,13 @@ class View:
 
     @property
     def fraction(self) -> float:
-        """The share of the budget that is used up; of a budget of seconds only the service knows it."""
+        """Return the share of the budget that is used up. For a budget of seconds, only the service knows it."""
         known = self.job.progress.fraction or 0.0
         total = self.job.progress.images_total
         return min(1.0, max(known, self.images_seen / total if total else 0.0))
 
     def line(self, event: Event) -> str | None:
-        """The line that tells of an event; None where it is passed over, as are most ticks."""
+        """Return the line for an event; None if the event is skipped, as most ticks are."""
         if event.type in TOLD_IN_LINES:
             return lines.event_line(event)
         if event.type == "metrics" and self.fraction - self._told_fraction >= LINE_EVERY_FRACTION:

@@ -1,4 +1,4 @@
-"""What the API answers with. Fields that a newer server adds are kept; those an older one lacks have a default."""
+"""Schemas of the API's answers. Fields that a newer server adds are kept; those an older one lacks have a default."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -28,7 +28,7 @@ class Progress(Schema):
 
 
 class Origin(Schema):
-    """Where a fork comes from; either may have been deleted since."""
+    """The origin of a fork. Its job and its checkpoint may have been deleted since."""
 
     job: str
     checkpoint: str
@@ -81,7 +81,7 @@ class Checkpoint(Schema):
     id: str
     images_seen: int
     pinned: bool = False
-    """Kept however many are newer or better."""
+    """Whether it is kept, however many checkpoints are newer or better."""
 
 
 class Preset(Schema):
@@ -112,7 +112,7 @@ class Grid(Schema):
 
 
 class Readiness(Schema):
-    """Each part is `ok` or says what is wrong with it."""
+    """The state of each part: `ok`, or what is wrong with it."""
 
     ready: bool
     database: str

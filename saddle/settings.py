@@ -1,4 +1,4 @@
-"""Where the service is and which key opens it, from the environment (SADDLE_URL, SADDLE_API_KEY, SADDLE_DATA_DIR)."""
+"""The service's address and its key, from the environment (SADDLE_URL, SADDLE_API_KEY, SADDLE_DATA_DIR)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,13 +20,13 @@ def _http_url(text: str) -> str:
 
 
 class Settings(BaseSettings):
-    """Read once by the command; a program of its own passes url and key to `Client` itself."""
+    """Settings of the command, read once. Other programs pass url and key to `Client` themselves."""
 
     model_config = SettingsConfigDict(env_prefix="SADDLE_", frozen=True)
 
     url: Annotated[str, AfterValidator(_http_url)] = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
-    """Empty: the key that the service wrote into its data folder."""
+    """The API key. Empty: the key that the service wrote into its data folder."""
     data_dir: Path = Path(".saddle")
 
     @property
@@ -34,9 +34,9 @@ class Settings(BaseSettings):
         return self.data_dir / "api-key"
 
     def key(self) -> str:
-        """The key to send; empty where there is none (a service that runs without keys needs none).
+        """Return the key to send; empty if there is none (a service that runs without keys needs none).
 
-        Raises SettingsError where the key's file exists but cannot be read.
+        Raises SettingsError if the key's file exists but cannot be read.
         """
         if self.api_key.get_secret_value():
             return self.api_key.get_secret_value().strip()
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
 
 
 def read() -> Settings:
-    """The settings of this process. Raises SettingsError, naming the variable."""
+    """Read the settings of this process. Raises SettingsError, naming the variable."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Requests with the key, and their failures turned into the client's errors; what is safe to repeat is repeated."""
+"""Sends requests with the key, repeats those that are safe to repeat, and raises the client's errors."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from saddle.errors import ApiError, FieldError, InvalidRequest, UnexpectedAnswer
 TRIES = 4
 LONGEST_WAIT_SECONDS = 5.0
 TIMEOUT = httpx.Timeout(60, connect=10)
-"""The read's share also bounds the silence of an event stream, whose heartbeats come far more often."""
+"""The read timeout also bounds the silence of an event stream, whose heartbeats come far more often."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Parameter = str | int | float | bool | None
@@ -23,7 +23,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Transport:
-    """One service: its address, key and connections."""
+    """The address, key and connections of one service."""
 
     def __init__(self, url: str, api_key: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.url = url
@@ -52,13 +52,13 @@ class Transport:
         repeat: bool,
         also_answers: frozenset[int] = frozenset(),
     ) -> httpx.Response:
-        """The answer to a request, its body read.
+        """Send a request and return its answer, with the body read.
 
-        `repeat` says that sending the request twice has the effect of sending it once: it is then sent again after a
+        `repeat` says that sending the request twice has the effect of sending it once. It is then sent again after a
         cut, and after 429, 503 and (for a POST whose first sending is still being worked on) 409 with Retry-After.
 
-        Raises ApiError for any status but success and `also_answers`, Unreachable where no answer came and
-        InvalidRequest where the body or a header cannot be sent.
+        Raises ApiError for any status but success and `also_answers`, Unreachable if no answer came and InvalidRequest
+        if the body or a header cannot be sent.
         """
         try:
             request = self._http.build_request(method, path, params=_given(params), json=body, headers=headers)
@@ -88,7 +88,7 @@ class Transport:
     def stream(
         self, path: str, *, params: Parameters | None = None, headers: Mapping[str, str] | None = None
     ) -> Iterator[httpx.Response]:
-        """The answer to a GET, its body still to be read.
+        """Send a GET and yield its answer, with the body still to be read.
 
         Raises like `send`; reading may raise httpx.RequestError.
         """
@@ -107,14 +107,14 @@ class Transport:
             response.close()
 
     def parse(self, model: type[ModelT], response: httpx.Response) -> ModelT:
-        """The response's JSON. Raises UnexpectedAnswer where it is not what the model describes."""
+        """Parse the response's JSON. Raises UnexpectedAnswer if it is not what the model describes."""
         try:
             return model.model_validate_json(response.content)
         except ValidationError as error:
             raise self._unexpected(model, response, error) from error
 
     def build(self, model: type[ModelT], response: httpx.Response, values: Mapping[str, Any]) -> ModelT:
-        """What was taken from a response that is not JSON. Raises like `parse`."""
+        """Build a model from the values of a response that is not JSON. Raises like `parse`."""
         try:
             return model.model_validate(values)
         except ValidationError as error:
@@ -138,18 +138,18 @@ class Transport:
 
 
 def _given(params: Parameters | None) -> dict[str, Parameter]:
-    """Without the parameters that are None: the server's own choice holds."""
+    """Return the parameters without those that are None, which the server chooses."""
     return {name: value for name, value in (params or {}).items() if value is not None}
 
 
 def _passes(problem: ApiError, *, method: str) -> bool:
-    """Whether the refusal is one that time heals."""
+    """Return whether a refusal may pass with time."""
     being_created = method == "POST" and problem.status == 409 and problem.retry_after_seconds is not None
     return problem.status in {429, 503} or being_created
 
 
 def api_error(response: httpx.Response) -> ApiError:
-    """The refusal in a response whose body was read; a proxy's HTML is quoted in part."""
+    """Return the refusal in a response whose body was read. A proxy's HTML is quoted in part."""
     try:
         problem = json.loads(response.content)
     except ValueError:
@@ -168,5 +168,5 @@ def api_error(response: httpx.Response) -> ApiError:
 
 
 def _seconds(text: str) -> float | None:
-    """The seconds of a Retry-After header; its other form, a date, is not one that Saddle sends."""
+    """Return the seconds of a Retry-After header. Saddle never sends its other form, a date."""
     return float(text) if text.isascii() and text.isdigit() else None

@@ -1,4 +1,4 @@
-"""The disk: writes that are on it whole, or not at all, after a power cut."""
+"""The disk: writes that survive a power cut whole or not at all."""
 
 import os
 import uuid

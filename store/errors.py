@@ -1,4 +1,4 @@
-"""What can go wrong in the store, in the caller's terms."""
+"""Errors of the store, in the caller's terms."""
 
 
 class StoreError(Exception):

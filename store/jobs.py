@@ -34,7 +34,7 @@ class NewJob:
 
 
 def create(session: Session, *, new: NewJob, job_id: str | None = None) -> tables.Job:
-    """Create a queued job. A caller that stores files before the row has made the `job_id`."""
+    """Create a queued job. `job_id`: the id made by a caller that stores files before the row."""
     at = states.now(session)
     job = tables.Job(id=job_id or ids.new("job"), status=states.QUEUED, available_at=at, created_at=at, **vars(new))
     session.add(job)
@@ -99,9 +99,9 @@ def newest_measured(session: Session) -> tables.Job | None:
 
 
 def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Cancel a job for good: at once if nobody runs it, else when its runner has stopped. A repetition changes nothing.
+    """Cancel a job for good: at once if no runner holds it, otherwise when its runner has stopped.
 
-    Raises NotFound; Conflict for a job that has ended otherwise.
+    A repetition changes nothing. Raises NotFound; Conflict for a job that has ended otherwise.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status in states.ENDED - {states.CANCELLED}:
@@ -111,9 +111,9 @@ def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:
 
 
 def pause(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Pause a job: at once if nobody runs it, else when its runner has saved its state. A repetition changes nothing.
+    """Pause a job: at once if no runner holds it, otherwise when its runner has saved its state.
 
-    Raises NotFound; Conflict for a job that has ended or is being cancelled.
+    A repetition changes nothing. Raises NotFound; Conflict for a job that has ended or is being cancelled.
     """
     job = _locked(session, job_id=job_id, tenant=tenant)
     if job.status in states.ENDED | {states.CANCELLING}:

@@ -1,4 +1,4 @@
-"""API keys and browser sessions: random secrets, of which only the SHA-256 is stored.
+"""API keys and browser sessions: random secrets, stored as SHA-256 only.
 
 A key has 256 random bits, so a fast hash is enough: no dictionary helps to guess it.
 """

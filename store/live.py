@@ -18,7 +18,7 @@ MAX_ENTRIES = 10_000
 
 
 class Entry(BaseModel):
-    """What an entry of the stream must hold. Anybody with access to Redis can write there."""
+    """The fields of a stream entry. They are checked: anybody with access to Redis can write there."""
 
     model_config = ConfigDict(strict=True)
 

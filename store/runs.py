@@ -154,7 +154,7 @@ def _count_crash(session: Session, *, job: tables.Job, reason: Reason, backoff_s
 
 
 def _set_free(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: float = 0) -> None:
-    """Do what a client has asked for meanwhile; without such a wish, queue the job again."""
+    """Carry out the cancel or pause that a client has asked for; without one, queue the job again."""
     if job.status == states.CANCELLING:
         states.move(session, job=job, status=states.CANCELLED, reason=states.CANCELLED_BY_CLIENT)
     elif job.status == states.PAUSING:

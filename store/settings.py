@@ -20,9 +20,9 @@ WRONG = 2
 """The exit status of a process whose settings are wrong."""
 OWN_FOLDER = "write the path of a folder of yours, which need not exist yet"
 LONGEST_SHOWN = 60
-"""Characters of a wrong value that are repeated."""
+"""The number of characters of a wrong value that are shown."""
 LONGEST_SECONDS = 1e9
-"""Longer than any installation lives, and short enough for a thread to wait so long."""
+"""A limit for durations. Longer than any installation lives, and short enough for a thread to wait so long."""
 
 
 class Settings(BaseSettings):
@@ -41,13 +41,13 @@ class Settings(BaseSettings):
     auth: Literal["keys", "none"] = "keys"
     device: str = "auto"
     processes: int = Field(default=1, ge=1, le=1024)
-    """Processes that train a job together, each with a share of every batch and, of GPUs, with one of its own."""
+    """The number of processes that train a job together. Each takes a share of every batch and, on GPUs, one GPU."""
 
     lease_seconds: float = Field(default=60, gt=0, le=LONGEST_SECONDS)
     """A runner that has not renewed its lease for this long is taken for dead."""
     heartbeat_seconds: float = Field(default=10, gt=0, le=LONGEST_SECONDS)
     control_seconds: float = Field(default=1, gt=0, le=LONGEST_SECONDS)
-    """The time between two looks of a supervisor at its job."""
+    """The time between two checks of a job by its supervisor."""
     reconcile_seconds: float = Field(default=10, gt=0, le=LONGEST_SECONDS)
     stall_seconds: float = Field(default=900, gt=0, le=LONGEST_SECONDS)
     """A runner without progress for this long is ended."""

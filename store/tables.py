@@ -32,7 +32,7 @@ class Job(Table):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(32), server_default="training")
-    """What a runner does with the job; the worker's kinds list them."""
+    """The work that a runner does for the job: one of the worker's kinds."""
     name: Mapped[str | None] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[str | None] = mapped_column(String(64))

@@ -34,7 +34,7 @@ def newest_first(session: Session, *, limit: int) -> list[tables.Worker]:
 
 
 def living(session: Session, *, within_seconds: float) -> list[tables.Worker]:
-    """Return the workers that were seen within so many seconds."""
+    """Return the workers that were seen within the last `within_seconds`."""
     query = select(tables.Worker).where(tables.Worker.seen_at > database.now() - within_seconds)
     return list(session.scalars(query.order_by(tables.Worker.id)))
 

@@ -30,7 +30,7 @@ def _no_settings_from_outside() -> None:
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> object:
-    """The condition's first true value; fails when it does not come in time."""
+    """Return the condition's first true value; fail if it does not come in time."""
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():
@@ -72,7 +72,7 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One for the whole run; each test begins with it empty. Not to be stopped."""
+    """Start one server for the whole run, empty at the start of each test. Tests must not stop it."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
@@ -95,8 +95,9 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Not below pytest's own folder: every session that starts shuts that to other users, and the server, where root
-    starts it, is one of those.
+    """Start PostgreSQL outside pytest's own folder.
+
+    Each pytest session closes that folder to other users. The server runs as another user if root starts it.
     """
     with tempfile.TemporaryDirectory(prefix="saddle-postgres-", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
@@ -142,7 +143,7 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The test runs once on each database."""
+    """Run the test once on each database."""
     fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(fixture)
     return url

@@ -90,7 +90,7 @@ def test_every_name_that_the_page_looks_for_in_a_file_is_there() -> None:
 
 
 def _two_steps(folder: Path, wish: dict[str, Any]) -> dict[str, Any]:
-    """What the copy of the library in a folder says of itself; figures that are not finite are no JSON."""
+    """Return what the copy of the library in a folder reports. Figures that are not finite are no JSON."""
     environment = os.environ | {"PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", TWO_STEPS, json.dumps(wish)]
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

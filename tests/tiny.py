@@ -1,4 +1,4 @@
-"""What makes tests of the service quick: tiny networks on the bundled digits, and a service that waits for little."""
+"""Settings that make tests of the service quick: tiny networks on the bundled digits, and short waits."""
 
 from typing import Any
 

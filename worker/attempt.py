@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 
 class ExitStatus(IntEnum):
-    """How a runner's process ended. Any other status, or a signal, is a crash."""
+    """The way a runner's process ended. Any other status, or a signal, is a crash."""
 
     DONE = 0
     """The job's row says how: succeeded, diverged, failed or paused."""
     STOPPED = 75
-    """It was asked to stop and has saved its progress."""
+    """The runner was asked to stop and has saved its progress."""
     LEASE_LOST = 76
     """Another attempt owns the job."""
     DATABASE_AWAY = 77
@@ -39,7 +39,7 @@ class Stopped(Exception):
 
 
 class Attempt:
-    """What a kind of job works with. `stop` turns true when the runner is asked to stop."""
+    """An attempt, as a kind of job works with it. `stop` returns true once the runner is asked to stop."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Attempt:
             return self._put(key, fill)
 
     def _put(self, key: str, fill: Callable[[Path], T]) -> T:
-        # A run that was taken back to an earlier step may have written this key and not its row.
+        # A run that was taken back to an earlier step may have stored this key without a row.
         self.artifacts.delete(key)
         with self.artifacts.put(key, min_free_bytes=self.settings.min_free_bytes) as folder:
             return fill(folder)

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         except kinds.UnknownKind as error:
             held.finish(states.FAILED, states.Reason("unknown_kind", str(error)))
             return ExitStatus.DONE
-        gc.freeze()  # all that was imported: to look at it, each full collection would stop training for 0.2 s
+        gc.freeze()  # else each full collection would look at all that was imported, and stop training for 0.2 s
         # Until now SIGTERM has ended the process at once: it has done no work.
         signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
         return run(held, work)

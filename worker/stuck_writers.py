@@ -1,4 +1,4 @@
-"""Stuck writers: processes that are stopped (SIGSTOP) during a write, which nobody else can then do.
+"""Stuck writers: processes that are stopped (SIGSTOP) during a write, and so block every other writer.
 
 PostgreSQL ends such a session by itself (see `store.database`). SQLite locks a file: the lock is free when its holder
 goes on or ends. Linux only.
@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
-"""Longer than any write takes, and shorter than others wait for the lock (`store.database.BUSY_SECONDS`)."""
+"""Longer than any write takes. Shorter than `store.database.BUSY_SECONDS`, for which others wait for the lock."""
 WRITE_LOCK_BYTE = 120
 """The byte of the `-shm` file that a writer locks in WAL mode; https://www.sqlite.org/walformat.html, section 2.3.1."""
 

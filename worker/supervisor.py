@@ -30,7 +30,7 @@ AWAY = Reason("database_away", "the database was away for longer than the lease;
 
 @dataclass(frozen=True)
 class Ending:
-    """How the watch over a runner ended."""
+    """The end of the watch over a runner."""
 
     stopped: Reason | None = None
     """The reason why the runner was asked to stop, if it was."""
@@ -134,7 +134,7 @@ class Supervisor:
             log.warning("the attempt's end came too late", job_id=job.id, attempt=job.attempt, reason=str(error))
 
     def _release(self, job: tables.Job) -> None:
-        """Release the job once the database is back, or raise at shutdown. The outage counts as nobody's crash."""
+        """Release the job once the database is back, or raise at shutdown. The outage is never charged to the job."""
 
         def unit() -> None:
             with self.database.write() as session:

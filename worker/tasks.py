@@ -45,7 +45,7 @@ def run(job_id: str) -> None:
     supervisor = Supervisor(
         database=database,
         settings=settings,
-        owner=f"{_worker_id()}:{os.getpid()}",  # of one pool process, should there be several
+        owner=f"{_worker_id()}:{os.getpid()}",  # one for each pool process, if there are several
         shutting_down=lambda: shutdown.is_set() or bool(asked),
     )
     try:

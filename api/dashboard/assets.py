@@ -14,7 +14,7 @@ from starlette.types import Scope
 router = APIRouter()
 FOLDER = Path(__file__).parent / "static"
 PLOTLY_URL = f"/assets/plotly-{version('plotly')}.min.js"
-"""It names the version, so a browser may keep the file for good."""
+"""The URL names the version, so a browser may cache the file for good."""
 
 
 class Revalidated(StaticFiles):

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them. None, the unknown, is a dash."""
+"""Formats numbers and times for people. None, an unknown value, becomes a dash."""
 
 import math
 from datetime import UTC, datetime
@@ -23,14 +23,14 @@ def figure(name: str) -> str:
 
 
 def rate(number: float | None) -> str:
-    """A speed: whole where it is large."""
+    """Format a speed: without decimals from 100 up."""
     if number is None:
         return UNKNOWN
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}"
 
 
 def percent(fraction: float) -> str:
-    """Rounded down: 100 % is the end and not before."""
+    """Format a fraction, rounded down, so that 100 % is shown only at the end."""
     return f"{math.floor(fraction * 1000) / 10:.1f} %"
 
 
@@ -69,7 +69,7 @@ def exact(at: datetime | None) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes, in powers of 1000."""
+    """Format a number of bytes, in powers of 1000."""
     amount = float(number)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:

@@ -13,7 +13,7 @@ MAX_FIELDS = 10
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    """Raises Problem: 413 for a long body, 415 for another media type, 400 for what is no form."""
+    """Return the fields. Raises Problem: 413 for a long body, 415 for another media type, 400 for what is no form."""
     raw = b""
     async for chunk in request.stream():
         raw += chunk

@@ -5,16 +5,16 @@ import re
 
 from markupsafe import Markup, escape
 
-# Of json.dumps' own output, so the grammar may be this simple.
+# This matches only json.dumps' own output, so the grammar may be this simple.
 TOKEN = re.compile(
     r'(?P<string>"(?:[^"\\]|\\.)*")(?P<colon>\s*:)?|(?P<number>-?\d[\d.eE+-]*)|(?P<word>true|false|null)'
 )
-# A list without lists and objects. A line break is never within a string, so these brackets are the list's own.
+# A list without lists and objects. Strings hold no line breaks, so the brackets are the list's own.
 FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
 
 
 def json_html(value: object) -> Markup:
-    """Indented; keys, strings, numbers and words each in a span of that class. What is quoted is escaped."""
+    """Return indented JSON as HTML. Keys, strings, numbers and words are spans of that class. Text is escaped."""
     text = FLAT_LIST.sub(_on_one_line, json.dumps(value, indent=2, ensure_ascii=False))
     html, end = [], 0
     for token in TOKEN.finditer(text):

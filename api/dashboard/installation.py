@@ -1,4 +1,4 @@
-"""How the installation is, in one line: workers, queue and what is missing."""
+"""The state of the installation in one line: workers, queue and what is missing."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from store import jobs, states, workers
 
 @dataclass(frozen=True)
 class Installation:
-    """`devices`: how many living workers there are of each kind."""
+    """The state of the installation. `devices`: the number of living workers by device."""
 
     devices: dict[str, int]
     running: int
@@ -37,7 +37,7 @@ class Installation:
 
     @property
     def problem(self) -> str | None:
-        """What keeps jobs from running, if anything does."""
+        """Return the problem that keeps jobs from running, or None."""
         if not self.workers:
             return "No worker was seen lately: queued jobs wait until one starts."
         if not self.redis:

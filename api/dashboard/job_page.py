@@ -22,7 +22,7 @@ TOLD = ("state", "checkpoint", "samples", "evaluation", "guard", "log")
 
 @router.get("/jobs/{job_id}")
 def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Response:
-    """Show a job. What is no id is answered like another tenant's job: 404."""
+    """Show a job. A malformed id is answered like another tenant's job: 404."""
     if not ids.is_valid(job_id, prefix="job"):
         raise not_found("no such job")
     with services.database.read() as session:

@@ -1,4 +1,4 @@
-"""/: the jobs, newest first, and how the installation is."""
+"""/: the jobs, newest first, and the state of the installation."""
 
 from typing import Annotated
 from urllib.parse import urlencode

@@ -64,7 +64,7 @@ def log_out(request: Request, services: Using) -> Response:
 
 
 def _exchange(request: Request, services: Services, *, secret: str) -> str | None:
-    """A new session's token; None for a wrong key. Raises Problem 429."""
+    """Return a new session's token, or None for a wrong key. Raises Problem 429."""
     limiter: FailureLimiter = request.app.state.failures
     address = request.client.host if request.client else "unknown"
     limiter.check(address)
@@ -83,7 +83,7 @@ def _form(request: Request, *, next_: str, wrong: bool = False) -> Response:
 
 
 def _local(path: str) -> str:
-    """The path if it stays on this host, else the home page."""
+    """Return the path if it stays on this host, else the home page."""
     return path if LOCAL_PATH.fullmatch(path) else HOME
 
 

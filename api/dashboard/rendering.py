@@ -1,4 +1,4 @@
-"""Templates to pages. Everything that goes into a template is escaped."""
+"""Renders templates to pages. Everything that goes into a template is escaped."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -53,7 +53,7 @@ def page(
     status: HTTPStatus = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """`viewer`: who is signed in, if anybody is."""
+    """Render a template. `viewer`: the principal that is signed in, if any."""
     has_sessions = request.app.state.services.settings.auth == "keys"
     html = _templates.get_template(template).render(
         **context, viewer=viewer, can_sign_out=viewer is not None and has_sessions

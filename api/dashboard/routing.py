@@ -22,11 +22,11 @@ FAULTS = (Problem, NotFound, RequestValidationError, DBAPIError, PoolTimeout)
 
 
 class SignInNeeded(Exception):
-    """Nobody is known: the browser is sent to the login."""
+    """Nobody is signed in: the browser is sent to the login."""
 
 
 class PageRoute(APIRoute):
-    """A fault becomes a page; status, text and headers are those that the API's own handler chooses."""
+    """Turns a fault into a page. Status, text and headers are those that the API's own handler chooses."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -43,7 +43,7 @@ class PageRoute(APIRoute):
 
 
 def _viewer(request: Request, services: Using) -> Principal:
-    """Raises SignInNeeded; Problem 403, 429."""
+    """Return the principal that is signed in. Raises SignInNeeded, and Problem 403 and 429."""
     found = identify(request, services)
     if found is None:
         raise SignInNeeded

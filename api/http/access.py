@@ -63,7 +63,7 @@ class FailureLimiter:
 
 
 def services(request: Request) -> Services:
-    """Return what the application was made with."""
+    """Return the services that the application was made with."""
     found: Services = request.app.state.services
     return found
 

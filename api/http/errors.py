@@ -93,7 +93,7 @@ def invalid_spec(error: ValidationError, body: Any, *, at: str = "") -> Problem:
     return _invalid(errors)
 
 
-# For the OpenAPI document: the answers beside success.
+# The descriptions of error answers in the OpenAPI document.
 DESCRIPTIONS = {
     HTTPStatus.BAD_REQUEST: "The body is no JSON, or nested too deep",
     HTTPStatus.UNAUTHORIZED: "No valid API key",
@@ -116,7 +116,7 @@ REFUSED = (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """Describe a route's errors, those that every route may answer with included."""
+    """Describe a route's errors, including those that every route may answer with."""
     always = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
     return {
         status.value: {
@@ -192,7 +192,7 @@ def _on_database(request: Request, error: Exception) -> Response:
 
 
 def unexpected(error: Exception, *, path: str) -> Response:
-    """Log an error that no handler knows, and return a 500 that tells nothing of it."""
+    """Log an error that no handler knows, and return a 500 that reveals nothing about it."""
     log.error("unexpected error", path=path, exc_info=error)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the server's log has it").response()
 

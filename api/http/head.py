@@ -27,7 +27,7 @@ class Head:
                     note_route()
                     await send(message)
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-                    # A stream may have nothing to send for hours, and a download would be read in vain.
+                    # A stream may send nothing for hours, and a download's content would be read and discarded.
                     answering.cancel()
 
             try:

@@ -22,7 +22,7 @@ QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Around:
-    """Logs and counts each response once, an unexpected error's included."""
+    """Logs and counts each response once, including the answer to an unexpected error."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self.app = app

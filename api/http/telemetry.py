@@ -1,4 +1,4 @@
-"""Telemetry: the numbers that Prometheus is told."""
+"""Telemetry: the numbers that Prometheus scrapes."""
 
 from collections.abc import Iterator
 from typing import Any

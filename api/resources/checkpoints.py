@@ -44,7 +44,7 @@ def index(
     limit: pages.Limit = 20,
     after: Annotated[str | None, pages.after("ckpt")] = None,
 ) -> Page[CheckpointOut]:
-    """Newest first."""
+    """List a job's checkpoints, newest first."""
     with services.database.read() as session:
         jobs.get(session, job_id=job_id, tenant=who.tenant)
         rows, more = checkpoints.page(session, job_id=job_id, limit=limit, after=after)
@@ -66,7 +66,7 @@ def pin(services: Using, who: Writer, job_id: JobId, checkpoint_id: CheckpointId
 
 @router.delete("/{job_id}/checkpoints/{checkpoint_id}/pin", response_model=CheckpointOut, responses=PIN_FAULTS)
 def unpin(services: Using, who: Writer, job_id: JobId, checkpoint_id: CheckpointId) -> tables.Checkpoint:
-    """Let a checkpoint go, once its job makes more than it keeps."""
+    """Unpin a checkpoint. It is removed once its job makes more than it keeps."""
     return _pin(services, who, job_id, checkpoint_id, pinned=False)
 
 
@@ -82,7 +82,7 @@ def _pin(services: Services, who: Principal, job_id: str, checkpoint_id: str, *,
     responses={**ABSENT, 200: {"content": WEIGHTS, "description": "The averaged generator's weights"}},
 )
 def generator(services: Using, who: Reader, job_id: JobId, checkpoint_id: CheckpointId) -> StreamingResponse:
-    """The weights that samples are drawn from; the file's metadata says which architecture they fit."""
+    """Download the weights that samples are drawn from. The file's metadata names the architecture that they fit."""
     with services.database.read() as session:
         jobs.get(session, job_id=job_id, tenant=who.tenant)
         row = checkpoints.get(session, job_id=job_id, checkpoint_id=checkpoint_id)

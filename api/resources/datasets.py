@@ -55,7 +55,7 @@ def show(who: Reader, dataset_id: str) -> DatasetOut:
     },
 )
 def preview(services: Using, who: Reader, dataset_id: str) -> Response:
-    """What the data look like."""
+    """Draw a preview of the dataset."""
     entry = _builtin(dataset_id)
     try:
         content = _preview_png(entry.name, services.settings.datasets_dir)
@@ -71,7 +71,7 @@ def _preview_png(name: str, folder: Path) -> bytes:
 
 
 def _builtin(dataset_id: str) -> catalog.Builtin:
-    """Return what is known of a dataset. Raises Problem 404."""
+    """Return a dataset's entry in the catalog. Raises Problem 404."""
     if dataset_id not in catalog.BUILTIN:
         raise not_found(f"no dataset {dataset_id!r}: there are {', '.join(catalog.BUILTIN)}")
     return catalog.BUILTIN[dataset_id]

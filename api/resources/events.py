@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["events"])
 BATCH = 200
 PING_SECONDS = 15
 LOOK_SECONDS = 5.0
-"""After this long without an event a viewer reads the database: Redis may be away."""
+"""A viewer that gets no event for this long reads the database: Redis may be away."""
 SSE = {"text/event-stream": {"example": "id: 1\nevent: state\ndata: {…}\n\n"}}
 AfterId = Annotated[int, Query(ge=0, le=2**53, description="Only events after this id")]
 
@@ -39,7 +39,7 @@ class EventOut(Answer):
 
 
 def frame(event: tables.Event) -> Frame:
-    """Return an event as it is streamed."""
+    """Return an event, encoded as it is streamed."""
     data = EventOut.model_validate(event).model_dump_json()
     sse = ServerSentEvent(data=data, event=event.type, id=str(event.id), sep="\n").encode()
     return Frame(event.id, sse, ends=event.type == "state" and event.data.get("status") in states.ENDED)
@@ -62,7 +62,7 @@ async def follow(
     limit: Annotated[int, Query(ge=1, le=1000, description="Of the list")] = 100,
     last_event_id: Annotated[str | None, Header(description="Go on after this event; what a browser sends")] = None,
 ) -> Response:
-    """Oldest first. The stream sends the history, then goes on live, and ends when the job has ended."""
+    """List or stream a job's events, oldest first. The stream sends the history, goes on live and ends with the job."""
     job = await run_in_threadpool(_job, services, job_id, who.tenant)
     # A browser that reconnects asks for the same address as before and adds the header.
     start = max(after, _event_id(last_event_id, newest=job.last_event_id))
@@ -105,7 +105,7 @@ async def _stream(services: Services, hub: Hub, *, job_id: str, start: int) -> A
 
 @dataclass(frozen=True)
 class Batch:
-    """A part of the history as it is sent. Only bytes: a viewer that does not read keeps it in memory."""
+    """A part of the history, encoded. It holds only bytes: a viewer that does not read keeps it in memory."""
 
     sse: bytes
     last_id: int
@@ -162,7 +162,7 @@ def _after(services: Services, job_id: str, last: int, limit: int) -> list[table
 
 
 def _event_id(text: str | None, *, newest: int) -> int:
-    """Return the last event that a client has seen. Nonsense means none, an id of the future the newest event."""
+    """Return the last event that a client has seen. A malformed id means none, an id of the future the newest event."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
         return 0
     return min(int(text), newest)

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics: how the installation is."""
+"""/healthz, /readyz and /metrics: the state of the installation."""
 
 from http import HTTPStatus
 
@@ -32,13 +32,13 @@ class Readiness(BaseModel):
 
 @router.get("/healthz", response_model=Health)
 def healthz() -> Health:
-    """The process answers."""
+    """Check that the process answers."""
     return Health(status="ok")
 
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready"}})
 def readyz(request: Request, services: Using, response: Response) -> Readiness:
-    """The database and Redis answer, a worker was seen lately, and live events are read."""
+    """Check that the database and Redis answer, that a worker was seen lately and that live events are read."""
     living = 0
     try:
         with services.database.read() as session:
@@ -66,6 +66,6 @@ def readyz(request: Request, services: Using, response: Response) -> Readiness:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
 )
 def metrics(request: Request) -> Response:
-    """For Prometheus. Counts and durations only: no names, no ids."""
+    """Return counts and durations for Prometheus, without names or ids."""
     registry: CollectorRegistry = request.app.state.telemetry.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

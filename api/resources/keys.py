@@ -51,7 +51,7 @@ class NewKeyOut(KeyOut):
     openapi_extra=openapi.body_of(NewKey, example={"name": "ci", "role": "write"}),
 )
 def create(services: Using, who: Admin, body: Annotated[JsonBody, Depends(json_body)]) -> NewKeyOut:
-    """A new key. Its secret is shown this once."""
+    """Create a key. Its secret is shown this once."""
     try:
         new = NewKey.model_validate(body.data)
     except ValidationError as error:
@@ -70,7 +70,7 @@ def index(
     limit: pages.Limit = 20,
     after: Annotated[str | None, pages.after("key")] = None,
 ) -> Page[KeyOut]:
-    """Newest first, revoked ones included."""
+    """List the keys, newest first, revoked ones included."""
     with services.database.read() as session:
         rows, more = keys.page(session, limit=limit, after=after)
     return pages.page(KeyOut, rows, more=more)

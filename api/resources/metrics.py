@@ -44,7 +44,7 @@ def series(
     after_images: Annotated[int, Query(ge=-1, le=10**15, description="Only what comes after so many images")] = -1,
     points: Annotated[int | None, Query(ge=2, le=10_000, description="Thin out to at most so many points")] = None,
 ) -> Response:
-    """Rising in `images_seen`, each place once, first and last point always included."""
+    """Return the series, rising in `images_seen`. Each place occurs once. First and last are always included."""
     with services.database.read() as session:
         jobs.get(session, job_id=job_id, tenant=who.tenant)
         rows = events.series(session, job_id=job_id, after_images=after_images)

@@ -57,7 +57,7 @@ def grid(
     label: Label = None,
     truncation: Truncation = 1.0,
 ) -> Response:
-    """A grid of samples as a PNG; of points a scatter, of 4,096 at least."""
+    """Draw a grid of samples as a PNG. Points are drawn as a scatter of at least 4,096."""
     wanted = SampleRequest(count=count, seed=seed, truncation=truncation, label=label)
     across = min(columns or _square(count), count)
 
@@ -95,7 +95,7 @@ def many(
     label: Label = None,
     truncation: Truncation = 1.0,
 ) -> Response:
-    """Many samples in one file."""
+    """Draw many samples into one file."""
     wanted = SampleRequest(count=count, seed=seed, truncation=truncation, label=label)
     make = services.sampler.images_npz if format == "npz" else services.sampler.images_zip
 
@@ -146,7 +146,7 @@ def _answer(
 ) -> Response:
     """Answer from the first checkpoint that can be drawn from; the headers say which it is.
 
-    `find` is asked again when all were damaged or gone: those that were pruned meanwhile have successors.
+    `find` is called again when all were damaged or gone: checkpoints that were pruned meanwhile have successors.
     """
     tried: set[str] = set()
     candidates = find()

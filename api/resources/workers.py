@@ -27,7 +27,7 @@ class WorkerOut(Answer):
 
 @router.get("/v1/workers", response_model=Page[WorkerOut], responses=documented(HTTPStatus.FORBIDDEN))
 def index(services: Using, who: Admin) -> Page[WorkerOut]:
-    """The workers that were seen within the last day. For admins, since it tells of every tenant's jobs."""
+    """List the workers that were seen within the last day. For admins, since it tells of every tenant's jobs."""
     with services.database.read() as session:
         living = workers.living(session, within_seconds=services.settings.lease_seconds)
         rows = workers.newest_first(session, limit=100)

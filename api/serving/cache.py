@@ -1,4 +1,4 @@
-"""A cache: results of a function of immutable things."""
+"""A cache for results of functions of immutable arguments."""
 
 import threading
 from collections import OrderedDict

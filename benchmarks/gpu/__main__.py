@@ -31,7 +31,7 @@ from benchmarks.gpu.findings import Finding
 from benchmarks.gpu.tasks import Bench
 
 SECONDS = 350.0
-"""Of all checks together."""
+"""The time limit of all checks together."""
 CHECKS: dict[str, tuple[Callable[[Bench], Iterator[Finding]], float]] = {
     "presets": (agreement.check_presets, 70.0),
     "formats": (agreement.check_formats, 30.0),
@@ -40,7 +40,7 @@ CHECKS: dict[str, tuple[Callable[[Bench], Iterator[Finding]], float]] = {
     "speed": (speed.measure, 120.0),
     "compiled": (runs.check_compiled, 120.0),
 }
-"""And the seconds that each may take at most."""
+"""The checks by name, each with the seconds that it may take at most."""
 
 
 def check(bench: Bench, names: list[str]) -> list[Finding]:

@@ -1,6 +1,6 @@
-"""Agreement: the device computes what the CPU computes, in float64, and less exactly by what a format leaves out.
+"""Agreement: the device computes what the CPU computes in float64, up to the rounding of each format.
 
-Differences are measured as |a - b| / |b|, of vectors of all weights, gradients or pixels.
+A difference is |a - b| / |b|, where a and b are vectors of all weights, gradients or pixels.
 """
 
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from models import architectures, presets
 from models.specs import TrainingSpec
 
 FP32, TF32, BF16 = 2.0**-24, 2.0**-11, 2.0**-8
-"""The largest relative errors of rounding to each format: of 24, 11 and 8 bits, the leading one included."""
+"""The largest relative rounding error of each format, with 24, 11 and 8 bits including the leading one."""
 FACTOR = 4.0
-"""For what the estimate of images leaves out: means and variances of batches, and what the layers make of an error."""
+"""A factor for what the estimate of images omits: means and variances of batches, and how layers change an error."""
 BATCH = 16
 STILL = {"lr": 1e-12}
-"""Both networks' gradients are of the same weights then."""
+"""An optimizer's setting with which both networks' gradients are taken at the same weights."""
 
 
 def check_presets(bench: Bench) -> Iterator[Finding]:
-    """Two steps of every preset in float64, where rounding explains nothing that could be seen.
+    """Take two steps of every preset in float64, where rounding explains no visible difference.
 
-    What stays float32 there are the logits and losses. So a gradient is off by 2^-24 of its length; Adam, which moves a
-    weight by its rate whatever the gradient's size, may move the wrong way those weights whose gradients are no larger
-    than that: a share of 2^-24 or so, and the whole by twice the root of the share.
+    Logits and losses stay float32 even there, so a gradient is off by 2^-24 of its length. Adam moves a weight by its
+    rate whatever the gradient's size. It may move weights the wrong way whose gradients are no larger than that error:
+    a share of about 2^-24 of all weights. The whole is then off by twice the root of the share.
     """
     for preset in presets.REGISTRY:
         spec = bench.spec(preset, batch_size=4 if bench.small else BATCH, precision="fp32")
@@ -44,7 +44,7 @@ def check_presets(bench: Bench) -> Iterator[Finding]:
 
 
 def check_formats(bench: Bench) -> Iterator[Finding]:
-    """Images and gradients in fp32, TF32 and bf16, against those in float64 on the same device."""
+    """Compare images and gradients in fp32, TF32 and bf16 with those in float64 on the same device."""
     for spec in _cases(bench):
         expected = _one_step(spec, bench, dtype=torch.float64, tf32=False)
         (layers, terms), side = size(spec), spec.dataset.facts.resolution
@@ -71,9 +71,10 @@ def of_images(layers: int, unit: float) -> float:
 def of_gradients(layers: int, unit: float) -> float:
     """Return how far gradients may be off.
 
-    More than images: where a unit's input is within `unit` of 0 it may be open in one format and shut in the other.
-    That is a share of about `unit` of each layer's units, whose part of the gradient is then there or not: the sum of
-    many independent parts is off by the root of the share, and as the parts are not, the bound is twice that.
+    They may be further off than images. A unit whose input is within `unit` of 0 may be active in one format and
+    inactive in another. That is a share of about `unit` of each layer's units, whose part of the gradient is then
+    present or missing. A sum of many independent parts is off by the root of the share. The parts are not independent,
+    so the bound is twice that.
     """
     return 2 * sqrt(layers * unit)
 

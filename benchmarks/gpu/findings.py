@@ -1,4 +1,4 @@
-"""Findings: what a check has found, its bound, and how all of them are shown and kept."""
+"""Findings: the figures that checks find, their bounds, and how they are shown and saved."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure. It is a check where it has a bound, which it must not exceed."""
+    """One figure. With a bound, which it must not exceed, it is a check."""
 
     title: str
     figure: float
@@ -31,7 +31,7 @@ Check = Callable[[], Iterator[Finding]]
 
 
 class TooLong(Exception):
-    """A check's time is up."""
+    """A check took longer than its time limit."""
 
 
 def run(name: str, check: Check, *, seconds: float) -> list[Finding]:
@@ -48,7 +48,7 @@ def run(name: str, check: Check, *, seconds: float) -> list[Finding]:
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """Markdown, a line a finding."""
+    """Return a Markdown table with a line for each finding."""
     lines = ["| Check | Found | Bound | State | Remark |", "| --- | ---: | ---: | --- | --- |"]
     for one in findings:
         found = f"{_text(one.figure)} {one.unit}".strip()
@@ -58,7 +58,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def save(path: Path, findings: Sequence[Finding], *, machine: dict[str, Any]) -> None:
-    """JSON has no NaN: a check that has found nothing is null there."""
+    """Write the findings as JSON. JSON has no NaN: the figure of a check that has found nothing is null."""
     rows = [
         asdict(one) | {"figure": one.figure if one.figure == one.figure else None, "state": one.state}
         for one in findings
@@ -68,14 +68,14 @@ def save(path: Path, findings: Sequence[Finding], *, machine: dict[str, Any]) ->
 
 @contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Raises TooLong in the block once its time is up."""
+    """Raise TooLong in the block once its time is up."""
     began = time.monotonic()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise TooLong(f"not done within {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, end)
-    # Again and again: what is interrupted may catch the first.
+    # The signal repeats, since the interrupted code may catch the first exception.
     left, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
     try:
         yield

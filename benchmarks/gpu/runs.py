@@ -1,4 +1,4 @@
-"""Runs: what `models.training.train` does on the device, as a user of the library calls it."""
+"""Runs: `models.training.train` on the device, called as a user of the library calls it."""
 
 import hashlib
 import itertools
@@ -17,14 +17,17 @@ from models.checkpoints import checkpoint
 from models.specs import TrainingSpec
 
 STEPS = 12
-"""Of the generator."""
+"""The number of generator steps in a run."""
 STOPPED_AFTER = 5
 BATCH = 32
 RESUMED = ("robust", "dcgan", "wgan_gp", "sngan", "r3gan", "vae")
 
 
 def check_resume(bench: Bench) -> Iterator[Finding]:
-    """A run stopped, saved, loaded and resumed is the uninterrupted one, to the bit; and so is the same run again."""
+    """Check that a run that was stopped, saved, loaded and resumed equals an uninterrupted one to the bit.
+
+    The same run repeated must equal it too.
+    """
     for preset in RESUMED[:1] if bench.small else RESUMED:
         spec = _short(bench, preset, precision="auto")
         whole, again = (_outcome(_events(spec, bench)) for _ in range(2))
@@ -38,9 +41,9 @@ def check_resume(bench: Bench) -> Iterator[Finding]:
 
 
 def check_compiled(bench: Bench) -> Iterator[Finding]:
-    """Runs with `compile`, and with `cuda_graphs`, end where the one without ends.
+    """Check that runs with `compile`, and with `cuda_graphs`, end where the run without them ends.
 
-    Fused kernels round in another order, so that the ways part as gradients do between formats.
+    Fused kernels round in another order, so runs differ as gradients differ between formats.
     """
     cases: list[tuple[str, dict[str, Any]]] = [
         ("article", {"compile": True}),
@@ -75,7 +78,7 @@ def _last(events: list[training.Event]) -> training.Snapshot:
 
 
 def _outcome(events: list[training.Event]) -> dict[str, str]:
-    """Hashes of every tensor of the last snapshot."""
+    """Return hashes of every tensor of the last snapshot."""
     return {
         f"{part}/{name}": hashlib.sha256(tensor.cpu().contiguous().numpy().tobytes()).hexdigest()
         for part, tensors in _last(events).parts().items()
@@ -88,7 +91,7 @@ def _differ(found: dict[str, str], expected: dict[str, str]) -> float:
 
 
 def _way(events: list[training.Event], spec: TrainingSpec) -> torch.Tensor:
-    """All weights at the end, less those at the start."""
+    """Return all weights at the end, less those at the start."""
     ends = _last(events).networks
     return torch.cat(
         [

@@ -1,7 +1,7 @@
 """Speed: images a second and peak memory of Saddle's loop and of a plain one, with the same networks, on one device.
 
-Synthetic images. Saddle computes in what the hardware computes in (precision auto) and has the dataset on the device;
-the plain loop is float32 with PyTorch's own settings, its dataset on the host.
+The images are synthetic. Saddle uses the precision that suits the hardware (precision auto) and keeps the dataset on
+the device. The plain loop is float32 with PyTorch's own settings and keeps its dataset on the host.
 """
 
 import time
@@ -47,7 +47,7 @@ def measure(bench: Bench) -> Iterator[Finding]:
 
 
 def saddle(spec: TrainingSpec, bench: Bench) -> float:
-    """Return images a second: the median of the ticks', but for the first."""
+    """Return images a second: the median over all ticks but the first."""
     every = spec.batch_size * spec.discriminator_steps * (2 if bench.small else 50)
     plan = {
         "budget": spec.budget.model_copy(update={"images": None, "seconds": None}),
@@ -62,7 +62,7 @@ def saddle(spec: TrainingSpec, bench: Bench) -> float:
 
     for event in training.train(measured, dataset=noise(spec), device=bench.device, stop=stop):
         if isinstance(event, training.Tick) and event.images_seen % every == 0:
-            # The first interval is that of warming up and, where that is wished, of compiling.
+            # The first interval includes warming up and, where the spec asks for it, compiling.
             if until is None:
                 until = time.monotonic() + bench.seconds
             else:
@@ -71,7 +71,7 @@ def saddle(spec: TrainingSpec, bench: Bench) -> float:
 
 
 def loop(spec: TrainingSpec, bench: Bench) -> float:
-    """Return images a second, the first steps left out."""
+    """Return images a second, without the first steps."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = True
     networks, adam = architectures.build(spec), spec.generator_optimizer
@@ -102,6 +102,6 @@ def _start_memory(bench: Bench) -> None:
 
 
 def _peak(title: str, bench: Bench) -> Iterator[Finding]:
-    """Of tensors; what CUDA itself takes comes on top."""
+    """Yield the peak memory of tensors. CUDA's own memory comes on top."""
     if bench.on_gpu:
         yield Finding(f"{title}, peak memory", torch.cuda.max_memory_allocated(bench.device) / MIB, None, "MiB")

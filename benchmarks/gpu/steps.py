@@ -1,7 +1,7 @@
 """Steps: a spec's first steps on a device, from inputs that are the same on every device.
 
-The random sources of CPUs and of GPUs differ, so all that is random is drawn on the CPU and moved. The only module of
-these checks that knows how training is made up inside.
+The random sources of CPUs and of GPUs differ, so everything random is drawn on the CPU and moved. Only this module of
+the checks knows the internals of training.
 """
 
 from collections.abc import Callable
@@ -23,25 +23,25 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """What the steps came to. Vectors in float64 on the CPU."""
+    """The results of the steps. Vectors are float64 on the CPU."""
 
     moved: Tensor
-    """All weights of both networks, less what they were."""
+    """All weights of both networks, less their values before the steps."""
     gradients: Tensor
-    """The last ones, of both networks."""
+    """The last gradients of both networks."""
     images: Tensor
-    """The last that the generator drew."""
+    """The last images that the generator drew."""
 
 
 def take(
     spec: TrainingSpec, *, dataset: data.ImageData, device: torch.device, number: int, dtype: torch.dtype, tf32: bool
 ) -> Taken:
-    """Take a number of steps. Networks hold `dtype`, and compute in what the spec says, on CUDA in TF32 if wished."""
+    """Take a number of steps. Networks hold `dtype` and compute as the spec says, on CUDA in TF32 if `tf32`."""
     precision.set_float32("bf16" if tf32 else "fp32", device=device)
     state, method = methods.prepare(spec, device=device)
     for network in (*state.networks.values(), *state.averages.values()):
         network.to(dtype)
-        # Some of what a network is given is float32 by intent: images for penalties, a vae's latents.
+        # Some inputs of a network are float32 by intent: images for penalties, a vae's latents.
         network.register_forward_pre_hook(lambda _, given: (given[0].to(dtype), *given[1:]))
     start = _vector(state.all_parameters())
     pipeline = InputPipeline(spec, dataset, device=CPU)
@@ -74,7 +74,7 @@ def _vector(tensors: list[Tensor]) -> Tensor:
 
 
 class _DrawnOnTheCpu(TorchFunctionMode):
-    """Within, random tensors come from the CPU's random source that they are asked of, whatever their device is."""
+    """Draws random tensors from the CPU's random source that was passed, whatever device they are for."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

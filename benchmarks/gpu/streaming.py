@@ -1,4 +1,4 @@
-"""Streaming: a dataset that stays on the host gives the batches that one on the device gives."""
+"""Streaming: a dataset on the host gives the same batches as one on the device."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,14 +11,15 @@ from benchmarks.gpu.tasks import IMAGES, Bench, noise
 from models.data.batches import Resident, Streamed
 
 BATCH = 120
-"""Does not divide the images: batches span two epochs."""
+"""A batch size that does not divide the number of images, so that batches span two epochs."""
 BUSY = 2048
-"""Rows of a matrix whose square keeps a GPU at work, so that copies queue up behind it."""
+"""The rows of a matrix whose square keeps a GPU busy, so that copies queue up behind it."""
 
 
 def check_streaming(bench: Bench) -> Iterator[Finding]:
-    """Every batch of two epochs, and some out of their order, from a device that is busy meanwhile: the host's memory
-    must not be used again before it has been copied.
+    """Compare every batch of two epochs, and some out of order, while the device is busy.
+
+    The host's memory must not be used again before it has been copied.
     """
     dataset = noise(bench.spec("dcgan", resolution=64))
     how: dict[str, Any] = {"device": bench.device, "seed": 0, "batch_size": BATCH}

@@ -17,19 +17,20 @@ QUIET: dict[str, Any] = {
     "guard": {"kind": "off"},
 }
 SMOOTH = {"eps": 0.01}
-"""With Adam's usual eps of 1e-8 a step is as long for a gradient of 1e-7 as for any other, and goes this way or that by
-how it was rounded: runs that are compared up to rounding have this one."""
+"""Adam's setting for runs that are compared up to rounding. With the usual eps of 1e-8, a step is as long for a
+gradient of 1e-7 as for any other, and its direction depends on how the gradient was rounded.
+"""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the checks run, and how much they do."""
+    """The device that checks run on, and how much they do."""
 
     device: torch.device
     small: bool
-    """Few small images and narrow networks: for a processor."""
+    """Whether to use few small images and narrow networks, as on a processor."""
     seconds: float
-    """Of one measurement of speed."""
+    """The seconds of one measurement of speed."""
 
     @property
     def on_gpu(self) -> bool:
@@ -40,7 +41,7 @@ class Bench:
         name = "digits" if self.small else "fashion-mnist" if resolution is None else "stacked-fashion"
         spec = presets.resolve({"preset": preset, "dataset": {"name": name}} | QUIET | changes)
         if resolution is not None and not self.small:
-            # Past the rule that a dataset has its own resolution.
+            # `model_copy` does not apply the rule that a dataset has its own resolution.
             facts = spec.dataset.facts.model_copy(update={"resolution": resolution})
             spec = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"facts": facts})})
         if self.small and hasattr(spec.architecture, "channels"):
@@ -49,7 +50,7 @@ class Bench:
 
 
 def noise(spec: TrainingSpec) -> data.ImageData:
-    """Return images of the spec's shape in which every pixel is as likely to be any grey, and classes by chance."""
+    """Return images of the spec's shape with uniformly random pixels, and random classes."""
     chance = np.random.default_rng(0)
     facts = spec.dataset.facts
     shape = IMAGES, facts.channels, facts.resolution, facts.resolution

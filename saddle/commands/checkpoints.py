@@ -1,4 +1,4 @@
-"""`saddle sample`, `pin` and `unpin`: what a job has saved."""
+"""`saddle sample`, `pin` and `unpin`: a job's checkpoints and their samples."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,7 +45,7 @@ def pin(job_id: terminal.JobId, checkpoint_id: CheckpointId) -> None:
 
 
 def unpin(job_id: terminal.JobId, checkpoint_id: CheckpointId) -> None:
-    """Let a checkpoint go, once its job makes more than it keeps."""
+    """Unpin a checkpoint. It is removed once its job makes more than it keeps."""
     with terminal.service() as client:
         client.unpin_checkpoint(job_id, checkpoint_id)
     print(f"{checkpoint_id} unpinned")

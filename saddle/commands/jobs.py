@@ -1,4 +1,4 @@
-"""`saddle list`, `show`, `pause`, `resume`, `retry`, `cancel` and `delete`: the jobs that there are."""
+"""`saddle list`, `show`, `pause`, `resume`, `retry`, `cancel` and `delete`: jobs that exist."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`saddle presets`: the recipes that there are."""
+"""`saddle presets`: the recipes that the service knows."""
 
 from saddle.commands import terminal
 

@@ -1,4 +1,4 @@
-"""What all commands need: the service, and ways to tell what it said."""
+"""Shared by all commands: a client of the service, and ways to print its answers."""
 
 import json
 import sys
@@ -19,14 +19,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print the API's JSON, for sc
 
 @contextmanager
 def service() -> Iterator[Client]:
-    """The one that the environment names."""
+    """Open a client of the service that the environment names."""
     chosen = settings.read()
     with Client(chosen.url, chosen.key()) as client:
         yield client
 
 
 def console() -> Console:
-    """Wide enough for a script to find whole lines where the output is no terminal."""
+    """Return a console. Without a terminal it is wide, so that scripts find whole lines."""
     made = Console()
     return made if made.is_terminal else Console(width=400)
 

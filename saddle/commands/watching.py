@@ -1,4 +1,4 @@
-"""`saddle watch` and `logs`: what a job does, while it does it and afterwards."""
+"""`saddle watch` and `logs`: a job's progress and events, live and afterwards."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ def logs(
 
 
 def to_the_end(client: Client, job_id: str) -> None:
-    """Exits with what became of the job."""
+    """Watch the job to its end, then exit with a code that tells how it ended."""
     console = Console(stderr=True)
     try:
         job = progress.watch(client, job_id, console=console)

@@ -54,7 +54,7 @@ class LocalArtifacts:
         return (self._path(key) / name).open("rb")
 
     def local_copy(self, key: str) -> Path:
-        """Return the artifact's very folder."""
+        """Return the artifact's own folder, not a copy."""
         path = self._path(key)
         if not path.is_dir():
             raise FileNotFoundError(errno.ENOENT, "no such artifact", key)
@@ -88,7 +88,7 @@ class LocalArtifacts:
             doomed.unlink()
 
     def _path(self, key: str) -> Path:
-        """Raises ValueError for a key that leaves the root."""
+        """Return a key's path. Raises ValueError for a key that leaves the root."""
         path = (self.root / key).resolve()
         if not path.is_relative_to(self.root.resolve()) or path == self.root.resolve():
             raise ValueError(f"{key!r} leaves the artifacts' root")
@@ -108,7 +108,7 @@ class LocalArtifacts:
 
 
 def _hidden(path: Path, suffix: str) -> Path:
-    """Return a new name beside a path for what is not, or no longer, to be seen."""
+    """Return a new name beside a path, for files that are not visible yet or no longer."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}{suffix}")
 
 

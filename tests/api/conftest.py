@@ -1,4 +1,4 @@
-"""The API without torch: a fake sampler, real database and Redis."""
+"""Tests of the API without torch: a fake sampler, real database and Redis."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from store.queue import Queue
 from store.settings import Settings
 
 LEASE_SECONDS = 1800.0
-"""Longer than any test may take: what is alive as a test begins is so at its end, however slow the machine."""
+"""A lease longer than any test: a worker that lives when a test begins still does at its end, on slow machines too."""
 
 
 class FakeSampler:
-    """Answers with what it was asked, and counts. A folder that holds the file `damaged` is a damaged checkpoint."""
+    """Returns the requests it was given, and counts them. A folder with the file `damaged` is a damaged checkpoint."""
 
     def __init__(self) -> None:
         self.drawn = 0
@@ -74,7 +74,7 @@ def services(settings: Settings) -> Iterator[Services]:
 
 @pytest.fixture
 def anonymous(services: Services) -> Iterator[TestClient]:
-    """Without a key. A server error is an answer here, not an exception."""
+    """Return a client without a key. A server error is an answer here, not an exception."""
     with TestClient(create_app(services), raise_server_exceptions=False) as client:
         yield client
 
@@ -86,14 +86,14 @@ def make_key(services: Services, *, role: str = "admin", tenant: str = keys.DEFA
 
 @pytest.fixture
 def client(anonymous: TestClient, services: Services) -> TestClient:
-    """With an admin key."""
+    """Return a client with an admin key."""
     anonymous.headers["Authorization"] = f"Bearer {make_key(services)}"
     return anonymous
 
 
 @dataclasses.dataclass(frozen=True)
 class Runner:
-    """Plays the worker's part on a job."""
+    """Does a worker's part on a job."""
 
     services: Services
 
@@ -125,7 +125,7 @@ class Runner:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
 
     def stop(self, job_id: str) -> None:
-        """In good order, as for a pause or a cancel."""
+        """Stop in good order, as for a pause or a cancel."""
         with self.services.database.write() as session:
             runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
 
@@ -141,7 +141,7 @@ def runner(services: Services) -> Runner:
 
 @pytest.fixture
 def browser(anonymous, services):
-    """Signed in as an admin, with nothing but the cookie."""
+    """Return a client signed in as an admin, with nothing but the cookie."""
     assert sign_in(anonymous, make_key(services)).status_code == 303
     return anonymous
 
@@ -157,7 +157,7 @@ def sign_in(client, key, *, to="/", **headers):
 
 
 def make_job(services, **wishes):
-    """As another client would, with a key of its own."""
+    """Create a job as another client would, with a key of its own."""
     with TestClient(create_app(services)) as client:
         client.headers["Authorization"] = f"Bearer {make_key(services, tenant=wishes.pop('tenant', 'default'))}"
         return post(client, **wishes)["id"]

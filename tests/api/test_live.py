@@ -137,7 +137,7 @@ def test_a_reader_that_crashes_is_logged_and_started_again(redis_url, capfd):
 
 
 def test_an_event_between_two_reads_is_not_missed(redis_url, monkeypatch):
-    """The reader knows where it was, also after a read that found nothing."""
+    """The reader must know its place after a read that found nothing too."""
     monkeypatch.setattr("api.live.BLOCK_MILLISECONDS", 1)
     hub = Hub(redis_url, encode=events.frame)
 

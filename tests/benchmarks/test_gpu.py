@@ -124,7 +124,7 @@ def test_what_is_beyond_its_bound_or_no_number_has_failed(figure: float) -> None
 
 
 def test_a_device_that_computes_otherwise_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a thousandth of each gradient's length, in another direction each time."""
+    """The device is off by a thousandth of each gradient's length, in another direction each time."""
     grad = torch.autograd.grad
 
     def sloppy(*given: Any, **how: Any) -> Any:
@@ -141,7 +141,7 @@ def test_fp32_that_is_secretly_tf32_is_seen(bench: Bench, monkeypatch: pytest.Mo
     linear = torch.nn.functional.linear
 
     def short(tensor: torch.Tensor) -> torch.Tensor:
-        """Rounded to eleven bits."""
+        """Return the tensor rounded to eleven bits."""
         mantissa, exponent = torch.frexp(tensor)
         return torch.ldexp((mantissa * 2**11).round() / 2**11, exponent)
 
@@ -184,7 +184,7 @@ def test_a_checkpoint_that_lost_a_tensor_is_seen(bench: Bench, monkeypatch: pyte
 
 
 def test_random_numbers_are_those_of_the_cpu_wherever_they_are_drawn() -> None:
-    """Another device that is always there: meta, which holds no numbers."""
+    """The other device is meta, which is always there and holds no numbers."""
     with steps._DrawnOnTheCpu():
         drawn = torch.rand(3, device="cpu", generator=torch.Generator().manual_seed(1))
         moved = torch.randn(3, device="meta", dtype=torch.float64, generator=torch.Generator().manual_seed(1))

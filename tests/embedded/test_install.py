@@ -1,4 +1,4 @@
-"""How the first command installs, without a network: what it runs, what it shows, and what it does when uv fails."""
+"""The first installation, without a network: its commands, its output, and what it does when uv fails."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ raise SystemExit(STATUS)
 
 
 class Machine:
-    """Notes the commands, and fails those with `broken` among their words."""
+    """Records the commands, and fails those with `broken` among their words."""
 
     def __init__(self, broken: str = "") -> None:
         self.broken = broken
@@ -33,7 +33,7 @@ class Machine:
             raise install.Failed(command, ["Resolving", "error: no such package", "  because of something"])
 
     def kinds(self) -> list[str]:
-        """The commands' kinds, in their order."""
+        """Return the commands' kinds, in order."""
         kinds = {"-m venv": "venv", "--target": "get uv", "bin/uv pip": "uv", "-m pip": "pip"}
         return [next(kind for part, kind in kinds.items() if part in command) for command in self.commands]
 

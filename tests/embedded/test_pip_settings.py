@@ -1,4 +1,4 @@
-"""What pip is configured with, in uv's words."""
+"""pip's settings, passed on to uv."""
 
 import pytest
 
@@ -16,7 +16,7 @@ install.index-url='https://mirror.example/simple'
 
 
 def told(listing: str) -> list[str]:
-    """uv's flags but for the first two, which are always there."""
+    """Return uv's flags without the first two, which are always there."""
     strategy, best, *flags = pip_settings.tell(pip_settings.read(listing)).flags
     assert (strategy, best) == ("--index-strategy", "unsafe-best-match")
     return flags

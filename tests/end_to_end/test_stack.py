@@ -35,7 +35,7 @@ class Stack:
         self.key_file = data_dir / "api-key"
 
     def kill(self, word: str, *, but: str = "\0") -> None:
-        """SIGKILL to every process with the first word in its command line and not the second."""
+        """Send SIGKILL to every process with the first word in its command line and not the second."""
         doomed = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
@@ -91,7 +91,7 @@ def serving(data_dir: Path, wait_for: Callable[..., object], **settings: str) ->
 
 @pytest.fixture(params=["embedded", "external"])
 def stack(request, tmp_path, wait_for) -> Iterator[Stack]:
-    """SQLite with the embedded Redis, and PostgreSQL with a Redis server beside it."""
+    """Start the service on SQLite with the embedded Redis, or on PostgreSQL with a Redis server beside it."""
     settings = {}
     if request.param == "external":
         settings = {

@@ -1,8 +1,8 @@
-"""A running service to be hurt, how often, and the ledger of what came of it.
+"""A running service to injure, the counts of injuries, and the ledger of the results.
 
 `pytest.mark.promise(number, name)` says what a file proves. `pytest.mark.faults(small=1, full=20)` says how often a
-test does its worst: few times with the other tests, in full with FAULTS=full in the environment. `on` names the set-ups
-that the test runs on, `small_on` those of the small count; both are all where they are left out.
+test injects its fault: few times with the other tests, in full with FAULTS=full in the environment. `on` names the
+set-ups that the test runs on, `small_on` those of the small count. By default both are all set-ups.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def setup(request: pytest.FixtureRequest) -> str:
-    """Which database the service runs on, beside Redis."""
+    """Return the database that the service runs on, beside Redis."""
     name: str = request.param
     return name
 
@@ -81,9 +81,9 @@ def ledger(request: pytest.FixtureRequest, setup: str) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="session")
 def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
-    """Starts a service on a set-up, with workers and settings as `Stack` takes them; all end with the session.
+    """Start a service on a set-up, with workers and settings as `Stack` takes them; all end with the session.
 
-    Those on PostgreSQL share a server, which no other test has, and which ends after them.
+    Services on PostgreSQL share a server that no other test uses. It ends after them.
     """
     with contextlib.ExitStack() as ends:
         servers: list[PostgreSQL] = []
@@ -109,7 +109,7 @@ def shared_stack(setup: str, start_stack: Callable[..., Stack]) -> Stack:
 
 @pytest.fixture
 def stack(shared_stack: Stack) -> Iterator[Stack]:
-    """One service for all tests of a set-up, whole at each test's start and without a job left over."""
+    """Return one service for all tests of a set-up, whole at each test's start and without a job left over."""
     shared_stack.mend()
     yield shared_stack
     shared_stack.mend()
@@ -123,7 +123,7 @@ def shared_impatient_stack(setup: str, start_stack: Callable[..., Stack]) -> Sta
 
 @pytest.fixture
 def impatient_stack(shared_impatient_stack: Stack) -> Iterator[Stack]:
-    """One that tries a job again at once."""
+    """Return a service that tries a job again at once."""
     shared_impatient_stack.mend()
     yield shared_impatient_stack
     shared_impatient_stack.mend()

@@ -1,4 +1,4 @@
-"""A crowd that watches one job: most read and note how late each event comes, some never read."""
+"""A crowd that watches one job: most viewers read and note how late each event comes, some never read."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,21 @@ from datetime import datetime
 
 ARRIVING_TOGETHER = 50
 RECEIVE_BYTES = 4_096
-"""The kernel is to hold as little as it can for those who never read."""
+"""The kernel holds as little as it can for viewers that never read."""
 
 
 @dataclass
 class Seen:
-    """By those who read."""
+    """Events that the readers have seen."""
 
     latencies_seconds: list[float] = field(default_factory=list)
-    """From the event's own time, which lies before its commit, to its arrival."""
+    """The seconds from the event's own time, which lies before its commit, to its arrival."""
     faults: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Crowd:
-    """`path` is the stream's, `headers` carry the key. To be entered within asyncio."""
+    """Viewers of one job. `path` is the stream's, `headers` carry the key. To be entered within asyncio."""
 
     port: int
     path: str
@@ -37,7 +37,7 @@ class Crowd:
 
     @contextlib.asynccontextmanager
     async def readers(self, number: int, *, after: int) -> AsyncIterator[None]:
-        """They are all connected within the block, and see what comes after that event."""
+        """Connect readers within the block. They see what comes after the event `after`."""
         arrived = [asyncio.Event() for _ in range(number)]
         tasks = [asyncio.create_task(self._read(event, after=after)) for event in arrived]
         await asyncio.gather(*(event.wait() for event in arrived))
@@ -51,7 +51,7 @@ class Crowd:
 
     @contextlib.contextmanager
     def mutes(self, number: int, *, after: int):
-        """They ask, and never read the answer."""
+        """Connect viewers that ask and never read the answer."""
         with contextlib.ExitStack() as ends:
             for _ in range(number):
                 mute = ends.enter_context(socket.socket())
@@ -97,7 +97,7 @@ class Crowd:
 
 @contextlib.contextmanager
 def many_files():
-    """As many open files as this process may have; its children begin with the same."""
+    """Allow this process as many open files as its hard limit. Its children begin with the same."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:

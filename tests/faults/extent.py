@@ -1,4 +1,4 @@
-"""How much of the suite is run: small counts with the other tests, or the full ones of the reliability promises."""
+"""The extent of the suite: small counts with the other tests, or the full ones of the reliability promises."""
 
 import os
 

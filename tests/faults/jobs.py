@@ -1,4 +1,4 @@
-"""Jobs to be hurt: small networks on the bundled digits, which train within a process's start."""
+"""Jobs for fault tests: small networks on the bundled digits, which train within a process's start."""
 
 from tests import tiny
 
@@ -8,10 +8,10 @@ QUICK = TINY | {
     "checkpoint": {"every_images": 320},
     "metrics": {"every_images": 160},
 }
-"""Ends a moment after it has begun."""
+"""A job that ends a moment after it has begun."""
 ENDLESS = TINY | {
     "budget": {"images": 10**9},
     "checkpoint": {"every_images": 64_000},
     "metrics": {"every_images": 640},
 }
-"""Runs until it is cancelled, with several ticks a second."""
+"""A job that runs until it is cancelled, with several ticks a second."""

@@ -1,4 +1,4 @@
-"""What the tests of a promise have done to the service, what came of it, and where the promise was broken."""
+"""The record of a promise's tests: the faults that they injected, the results, and the violations."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Ledger:
-    """Of one test, or of all tests of a promise on one set-up."""
+    """The record of one test, or of all tests of a promise on one set-up."""
 
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -20,11 +20,11 @@ class Ledger:
         self.outcomes[what] += number
 
     def figure(self, name: str, value: str) -> None:
-        """Something that was measured, with its unit."""
+        """Record a measured figure, with its unit."""
         self.figures[name] = value
 
     def violation(self, what: str) -> None:
-        """The test goes on, and fails at its end."""
+        """Record a violation. The test goes on, and fails at its end."""
         self.violations.append(what)
 
     def expect(self, condition: object, otherwise: str) -> None:

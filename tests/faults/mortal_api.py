@@ -1,7 +1,7 @@
-"""`python -m tests.faults.mortal_api`: the API, which kills itself where it is told to.
+"""`python -m tests.faults.mortal_api`: the API, which kills itself when it is told to.
 
-Where the file $SADDLE_DATA_DIR/die exists, the process dies by SIGKILL when the next job's transaction has been
-committed and nothing of it has been published; it leaves the job's id in `died`.
+If the file $SADDLE_DATA_DIR/die exists, the process dies by SIGKILL when the next job's transaction has been committed
+and nothing of it has been published. It leaves the job's id in `died`.
 """
 
 import os
@@ -18,7 +18,7 @@ DIED = "died"
 
 
 def arm(folder: Path) -> None:
-    """To be called after the settings have been read, and before the queue is made."""
+    """Make the next commit fatal. Call it after the settings have been read and before the queue is made."""
     deliver = Queue.deliver
 
     def deliver_or_die(self: Queue, outbox: Outbox) -> None:
@@ -32,7 +32,7 @@ def arm(folder: Path) -> None:
 
 
 def _takes(order: Path) -> bool:
-    """Of several threads one takes it, and a process that comes after finds none."""
+    """Take the order to die. Of several threads one takes it; a later process finds none."""
     try:
         order.unlink()
     except FileNotFoundError:

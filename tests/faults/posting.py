@@ -1,4 +1,4 @@
-"""POSTs as a client sends them that does not give up: again with the same key until there is an answer."""
+"""POSTs of a client that does not give up: it repeats each with the same key until there is an answer."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def post(http: httpx.Client, spec: dict[str, Any], *, key: str) -> httpx.Response:
-    """The first answer that time would not change."""
+    """Return the first answer that time would not change."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while True:
         try:
@@ -30,6 +30,6 @@ def post(http: httpx.Client, spec: dict[str, Any], *, key: str) -> httpx.Respons
 
 
 def at_once(number: int, work: Callable[[int], T]) -> list[T]:
-    """The results of so many threads, which all start together."""
+    """Return the results of `number` threads, which all start together."""
     with ThreadPoolExecutor(number) as threads:
         return list(threads.map(work, range(number)))

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Process:
-    """Its output goes to the end of a file."""
+    """A process whose output goes to the end of a file."""
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
         self.command = command
@@ -33,16 +33,16 @@ class Process:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """SIGKILL; returns when the process is gone."""
+        """Send SIGKILL; return when the process is gone."""
         self._process.kill()
         self._process.wait()
 
     def ask(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def stop(self, *, seconds: float = 30) -> int:
-        """SIGTERM, and SIGKILL once so much time has passed. The exit status."""
+        """Send SIGTERM, and SIGKILL after `seconds`. Return the exit status."""
         self.ask()
         try:
             return self._process.wait(seconds)
@@ -51,7 +51,7 @@ class Process:
             return self._process.wait()
 
     def freeze(self) -> None:
-        """SIGSTOP to this process alone, not to its children."""
+        """Send SIGSTOP to this process alone, not to its children."""
         psutil.Process(self.pid).suspend()
 
     def thaw(self) -> None:
@@ -59,6 +59,6 @@ class Process:
             psutil.Process(self.pid).resume()
 
     def restart(self) -> None:
-        """As after a crash: SIGKILL, and up again."""
+        """Restart as after a crash: SIGKILL, then start again."""
         self.kill()
         self.start()

@@ -11,13 +11,13 @@ CHUNK_BYTES = 65_536
 
 
 class Proxy:
-    """Stands before a port of this machine. Its faults hold for connections that are open and for later ones."""
+    """A proxy for a port of this machine. Its faults apply to open connections and to later ones."""
 
     def __init__(self, target_port: int) -> None:
         self.delay_seconds = 0.0
-        """Of each chunk, either way."""
+        """The delay of each chunk, in both directions."""
         self.refuses = False
-        """New connections are accepted and closed at once."""
+        """Whether new connections are accepted and closed at once."""
         self._target_port = target_port
         self._flows = threading.Event()
         self._flows.set()
@@ -40,14 +40,14 @@ class Proxy:
         self.cut()
 
     def cut(self) -> int:
-        """Resets every open connection; says how many sockets that were."""
+        """Reset every open connection; return how many sockets that were."""
         doomed = list(self._open)
         for end in doomed:
             _close(end)
         return len(doomed)
 
     def stall(self) -> None:
-        """Nothing passes and nothing is closed."""
+        """Pass nothing on, and close nothing."""
         self._flows.clear()
 
     def flow(self) -> None:
@@ -88,7 +88,7 @@ class Proxy:
 
 
 def _close(end: socket.socket) -> None:
-    """Wakes whoever reads from it, too."""
+    """Close a socket and wake whoever reads from it."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()

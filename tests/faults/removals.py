@@ -1,6 +1,6 @@
-"""`python -m tests.faults.removals`: takes one guard at a time out of a copy of the source; says which tests miss it.
+"""`python -m tests.faults.removals`: removes one guard at a time from a copy of the source; says which tests fail.
 
-A guard whose removal no test notices might as well not be there: the exit status is 1.
+A guard whose removal fails no test is not tested: the exit status is then 1.
 """
 
 import re
@@ -22,10 +22,10 @@ class Removal:
     guard: str
     file: str
     source: str
-    """What is taken out; once in the file."""
+    """The source to replace, which occurs once in the file."""
     instead: str
     tests: tuple[str, ...]
-    """Where it should be missed."""
+    """The tests that should fail."""
 
 
 REMOVALS = (
@@ -156,7 +156,7 @@ REMOVALS = (
 
 
 def try_out(removal: Removal) -> list[str]:
-    """The tests that fail without the guard; of each file the first."""
+    """Return the tests that fail without the guard: the first of each file."""
     failed = []
     with tempfile.TemporaryDirectory(prefix="saddle-removal-") as name:
         tree = Path(name)
@@ -178,7 +178,7 @@ def try_out(removal: Removal) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """With words as arguments: only the guards whose description holds one of them."""
+    """Remove the guards whose description holds one of the arguments; all without arguments."""
     unnoticed = 0
     for removal in REMOVALS:
         if arguments and not any(word in removal.guard for word in arguments):

@@ -1,4 +1,4 @@
-"""What a job has saved: the rows of its checkpoints and their folders."""
+"""A job's saved state: the rows of its checkpoints and their folders."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.faults.stack import OUTAGE_SECONDS, Stack
 
 
 def rows(stack: Stack, job_id: str) -> list[tables.Checkpoint]:
-    """Newest first."""
+    """Return the job's checkpoints, newest first."""
 
     def look() -> list[tables.Checkpoint]:
         with stack.database.read() as session:
@@ -27,7 +27,7 @@ def folder(stack: Stack, row: tables.Checkpoint) -> Path:
 
 
 def damaged(stack: Stack, job_id: str) -> list[str]:
-    """What is wrong with the checkpoints that have a row: of a job that nobody trains, nothing may be."""
+    """Return the faults of the checkpoints that have a row. A job that nobody trains must have none."""
     problems = []
     for row in rows(stack, job_id):
         try:
@@ -38,6 +38,6 @@ def damaged(stack: Stack, job_id: str) -> list[str]:
 
 
 def digests(stack: Stack, job_id: str) -> dict[str, str]:
-    """The SHA-256 of the newest checkpoint's files."""
+    """Return the SHA-256 of each file of the newest checkpoint."""
     manifest = checkpoint.verify(folder(stack, rows(stack, job_id)[0]))
     return {name: file.sha256 for name, file in manifest.files.items()}

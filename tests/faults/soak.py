@@ -1,6 +1,6 @@
-"""`python -m tests.faults.soak`: a service under load for long, hurt every few seconds by what chance chooses.
+"""`python -m tests.faults.soak`: a service under long load, with a random fault every few seconds.
 
-Two workers and small jobs, some of which are paused or cancelled meanwhile; every job must end in the state that its
+Two workers run small jobs, some of which are paused or cancelled meanwhile. Every job must end in the state that its
 client has asked for, its series and events without a gap, and the memory of the API and the workers must not grow.
 `--seed` repeats a run as far as clocks allow. Prints what was done and found; the exit status is 1 after a violation.
 """
@@ -31,7 +31,7 @@ from tests.faults.stack import Stack
 
 TICK_IMAGES = 640
 GROWTH = 1.15
-"""Of the memory, from the second quarter of the time to the last."""
+"""The largest allowed growth of memory, from the second quarter of the time to the last."""
 
 
 class Soak:
@@ -68,7 +68,9 @@ class Soak:
     # What a client does
 
     def _images_a_job(self, *, seconds: float, jobs: int) -> int:
-        """Two workers are busy for half of the time; a process trains some ten thousand such images a second."""
+        """Return a budget that keeps two workers busy for half of the time, at some ten thousand such images a second
+        each.
+        """
         return int(2 * seconds * 0.5 / jobs * 10_000) // TICK_IMAGES * TICK_IMAGES
 
     def _post(self) -> None:
@@ -87,7 +89,7 @@ class Soak:
         self.posted_at = time.monotonic()
 
     def _look_around(self) -> None:
-        """Reads, as people and scripts do; an API that is down is no violation, a server error is one."""
+        """Read, as people and scripts do. An API that is down is no violation, a server error is one."""
         chance = random.Random(1)
         while not self.done.wait(0.5):
             paths = ["/v1/jobs", "/readyz", "/metrics"]
@@ -164,7 +166,7 @@ class Soak:
         worker.start()
 
     def _freeze_runner(self) -> None:
-        """The trainer and its supervisor, for two leases."""
+        """Freeze the trainer and its supervisor, for two leases."""
         if trainers := self.stack.trainers():
             trainer = self.chance.choice(trainers)
             sleepers = [trainer, trainer.parent()]
@@ -186,7 +188,7 @@ class Soak:
         queue.close()
 
     def _damage(self) -> None:
-        """Of a job that runs, and keeps several."""
+        """Damage a checkpoint of a job that runs and keeps several."""
         for job in self.stack.jobs():
             if job.status == states.RUNNING and len(rows := saved.rows(self.stack, job.id)) > 1:
                 file = saved.folder(self.stack, rows[0]) / "training.safetensors"

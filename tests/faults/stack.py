@@ -1,4 +1,4 @@
-"""The service's own processes, as an operator starts them one by one, within reach of a test."""
+"""The service's own processes, started one by one as an operator starts them, and controlled by a test."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ from tests.faults.servers import PostgreSQL, Redis
 
 START_SECONDS = 60.0
 OUTAGE_SECONDS = 30.0
-"""For how long a look into the database is tried again."""
+"""The seconds for which a look into the database is tried again."""
 
 
 class Stack:
@@ -57,7 +57,7 @@ class Stack:
         }
         database.migrate(address)
         self.database = Database(address, deliver=lambda outbox: None)
-        """To look into, and to write to behind the service's back."""
+        """The database, to read and to write behind the service's back."""
         self.api = self._process("api", "-m", "tests.faults.mortal_api")
         self.reconciler = self._process("reconciler", "-m", "worker.reconciler")
         self.workers: list[Process] = []
@@ -109,7 +109,7 @@ class Stack:
             yield client
 
     def client(self, *, port: int | None = None) -> Client:
-        """`port`: another way to the API, such as a proxy's."""
+        """Return a client. `port`: another way to the API, such as a proxy's."""
         return Client(f"http://127.0.0.1:{port or self.port}", (self.folder / "api-key").read_text().strip())
 
     def answers(self) -> bool:
@@ -119,12 +119,12 @@ class Stack:
         return self._answers("/readyz") and (self.folder / "api-key").exists()
 
     def order_death_at_commit(self) -> None:
-        """The API is to die once the next job has been committed, before anything is published."""
+        """Order the API to die once the next job has been committed, before anything is published."""
         (self.folder / mortal_api.DIED).unlink(missing_ok=True)
         (self.folder / mortal_api.DIE).touch()
 
     def await_death_at_commit(self) -> str:
-        """The id of the job whose commit was the last thing that the API did."""
+        """Return the id of the job whose commit was the last thing that the API did."""
         wait_for(lambda: not self.api.is_alive, what="the API's death")
         return (self.folder / mortal_api.DIED).read_text()
 
@@ -155,7 +155,7 @@ class Stack:
     # Between tests
 
     def cancel(self, job_ids: Iterable[str]) -> None:
-        """Those that have ended meanwhile stay as they are."""
+        """Cancel jobs. Those that have ended meanwhile stay as they are."""
         with self.client() as client:
             for job_id in job_ids:
                 try:
@@ -165,7 +165,7 @@ class Stack:
                         raise
 
     def mend(self) -> None:
-        """Everything that was killed or frozen is up again."""
+        """Start or continue everything that was killed or frozen."""
         for part in (self.redis, self.postgres):
             if part is not None:
                 part.thaw()
@@ -181,12 +181,12 @@ class Stack:
         wait_for(self.is_ready, seconds=START_SECONDS, what="the service")
 
     def settle(self) -> None:
-        """Cancels whatever has not ended, and waits for the end."""
+        """Cancel every job that has not ended, and wait for the end."""
         self.cancel(job.id for job in self.jobs() if job.status not in states.ENDED)
         wait_for(lambda: all(job.status in states.ENDED for job in self.jobs()), seconds=60, what="the jobs' ends")
 
     def close(self) -> None:
-        """Ends every process; asserts that none remains."""
+        """End every process; assert that none remains."""
         self.database.close()
         for process in self.processes:
             process.thaw()

@@ -1,4 +1,4 @@
-"""Promise 1: whatever was answered 202 ends, though the API dies before it tells and Redis forgets what it was told."""
+"""Promise 1: every job answered with 202 ends, even if the API dies before it publishes and Redis loses its hints."""
 
 import contextlib
 import random
@@ -39,7 +39,7 @@ def test_every_accepted_job_ends(stack, count, ledger, wait_for):
 
 
 def _round(stack, ledger, accepted, *, batch, wait_for):
-    """25 POSTs, of which one is the API's last. The id of that one's job."""
+    """Send 25 POSTs, of which one is the API's last. Return the id of that one's job."""
     fatal = random.randrange(POSTERS)
     untold = []
 

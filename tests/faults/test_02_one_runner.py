@@ -17,7 +17,7 @@ HINTS = 5
 
 @pytest.fixture(scope="module")
 def pair(setup, start_stack):
-    """A service with two workers, of which one takes over."""
+    """Start a service with two workers, of which one takes over."""
     lease = {"SADDLE_LEASE_SECONDS": str(LEASE_SECONDS), "SADDLE_BACKOFF_SECONDS": "0"}
     return start_stack(setup, workers=2, settings=lease)
 
@@ -64,7 +64,7 @@ def test_a_runner_that_wakes_up_after_its_lease_writes_nothing(stack, count, led
 
 
 def _has_ended(process):
-    """Reaped or not: its supervisor, which would see to that, sleeps."""
+    """Return whether a process has ended, reaped or not: its supervisor, which would reap it, sleeps."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

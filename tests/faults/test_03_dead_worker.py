@@ -1,4 +1,4 @@
-"""Promise 3: a dead worker or trainer is found in time, and a slow database is not taken for a death."""
+"""Promise 3: a dead worker or trainer is noticed in time, and a slow database is not taken for a death."""
 
 import sqlite3
 import time
@@ -12,14 +12,14 @@ from tests.faults.jobs import ENDLESS
 pytestmark = pytest.mark.promise(3, "A dead worker is found")
 ALLOWANCE_SECONDS = 15.0
 GRACE_SECONDS = 4.0
-"""For a trainer to die with its worker: long before the lease ends, whose loss would end it too."""
+"""The time for a trainer to die with its worker: much shorter than the lease, whose loss would end it too."""
 STALL = 0.75
 """The share of the lease, as 45 seconds are of 60."""
 
 
 @pytest.fixture(scope="module")
 def patient(setup, start_stack):
-    """Does not wait between attempts; in full the default times."""
+    """Return a service that does not wait between attempts; in full, with the default times."""
     times = {"SADDLE_LEASE_SECONDS": "60", "SADDLE_HEARTBEAT_SECONDS": "10", "SADDLE_CONTROL_SECONDS": "1"}
     return start_stack(setup, settings={"SADDLE_BACKOFF_SECONDS": "0", **(times if FULL else {})})
 
@@ -92,7 +92,7 @@ def _leased_until(stack, job_id):
 
 
 def _hold(stack, seconds):
-    """SQLite's one writer's place, taken for so long."""
+    """Hold SQLite's write lock for some seconds."""
     connection = sqlite3.connect(stack.folder / "saddle.db", timeout=30)
     connection.execute("BEGIN IMMEDIATE")
     time.sleep(seconds)  # the fault itself

@@ -1,4 +1,4 @@
-"""Promise 4: a worker that is stopped gives its job back at the very step where it stood."""
+"""Promise 4: a worker that is stopped releases its job at the very step that it has reached."""
 
 import random
 import time

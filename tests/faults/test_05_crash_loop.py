@@ -1,4 +1,4 @@
-"""Promise 5: a job that crashes again and again ends, and holds up no other."""
+"""Promise 5: a job that crashes again and again ends, and delays no other."""
 
 from pathlib import Path
 

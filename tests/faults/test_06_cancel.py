@@ -11,7 +11,7 @@ from tests.faults.jobs import ENDLESS
 pytestmark = pytest.mark.promise(6, "Cancel is prompt and final")
 PROMPT_SECONDS = 10.0
 SAVING = ENDLESS | {"checkpoint": {"every_images": 32}}
-"""Saves at every step: whenever it is asked, a checkpoint is under way."""
+"""A job that saves at every step, so that a checkpoint is always being written."""
 
 
 def _queued(stack, job_id, wait_for):

@@ -1,4 +1,4 @@
-"""Promise 7: a checkpoint is the old or the new one, never half; of a damaged one the one before serves."""
+"""Promise 7: a checkpoint is the old or the new one, never half. If one is damaged, the one before serves."""
 
 import random
 
@@ -11,9 +11,9 @@ from tests.faults.jobs import ENDLESS
 
 pytestmark = pytest.mark.promise(7, "A checkpoint is whole or not there")
 SAVING = ENDLESS | {"checkpoint": {"every_images": 32}, "max_attempts": 100}
-"""Saves at every step."""
+"""A job that saves at every step."""
 KILLS_A_JOB = 50
-"""Fewer than its attempts."""
+"""The number of kills, less than the job's attempts."""
 KEEPING = ENDLESS | {"checkpoint": {"every_images": 3_200, "keep_latest": 3, "keep_best": 0}}
 
 

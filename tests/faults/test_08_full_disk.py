@@ -1,4 +1,4 @@
-"""Promise 8: a full disk pauses the job, and costs nothing that was saved."""
+"""Promise 8: a full disk pauses the job, and nothing that was saved is lost."""
 
 import contextlib
 import subprocess
@@ -15,12 +15,12 @@ WIDE = ENDLESS | {
     "architecture": {"generator_widths": [256], "discriminator_widths": [256], "latent_dim": 64},
     "checkpoint": {"every_images": 6_400, "keep_latest": 1, "keep_best": 0},
 }
-"""Keeps nothing that could make room."""
+"""A job that keeps nothing whose removal could make room."""
 
 
 @pytest.fixture
 def disk(stack):
-    """A small file system of its own for the artifacts."""
+    """Mount a small file system of its own for the artifacts."""
     place = stack.folder / "artifacts"
     place.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "saddle-test", str(place)]

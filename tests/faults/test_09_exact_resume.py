@@ -1,4 +1,4 @@
-"""Promise 9: a run that was killed again and again is the run that was not, to the bit."""
+"""Promise 9: a run that was killed again and again equals an uninterrupted one to the bit."""
 
 import random
 import time

@@ -22,7 +22,7 @@ STEPS = 40
 
 
 def _at(step, spoil, genuine):
-    """The genuine function, spoilt at one of its calls."""
+    """Return the genuine function, spoilt at one of its calls."""
     calls = iter(range(1, 10**9))
 
     def function(*arguments, **options):

@@ -46,7 +46,7 @@ def test_viewers_see_every_event_once_though_redis_dies(stack, count, ledger, wa
         viewers = [Viewer(stack, job_id), Viewer(stack, job_id, port=proxy.port)]
 
         def get_on():
-            """The job has trained on, and both viewers have seen it."""
+            """Wait until the job has trained on and both viewers have seen it."""
             begun = stack.job(job_id).last_event_id
             aim = begun + EVENTS_A_ROUND
             wait_for(lambda: stack.job(job_id).last_event_id >= aim, what="training goes on")

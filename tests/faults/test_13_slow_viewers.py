@@ -1,4 +1,4 @@
-"""Promise 13: viewers that never read cost the others and the training nothing that anybody would notice."""
+"""Promise 13: viewers that never read do not noticeably slow the others or the training."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.faults.jobs import ENDLESS
 
 pytestmark = pytest.mark.promise(13, "Slow viewers harm nobody")
 HISTORY_EVENTS = 10_000
-"""More than the kernel takes off the API's hands for one who does not read: some 2.6 MB on the loopback."""
+"""More events than the kernel buffers for a viewer that does not read: some 2.6 MB on the loopback."""
 ALONE_SECONDS = 30.0
 WATCH_SECONDS = 60.0 if FULL else 3.0
 MEMORY_BYTES = 200e6
@@ -25,7 +25,7 @@ SLOWDOWN = 0.03
 
 @pytest.mark.faults(small=50, full=1_000, small_on=["PostgreSQL"])
 def test_viewers_that_never_read_harm_nobody(stack, count, ledger, wait_for):
-    """Of each ten one never reads. The speed is compared in full runs alone, with the times before and after."""
+    """One viewer in ten never reads. Only full runs compare the speed with the times before and after."""
     with stack.client() as client:
         job_id = client.create_job(ENDLESS | {"metrics": {"every_images": 16_000}}).id
     wait_for(lambda: stack.job(job_id).last_event_id > 5, what="training")
@@ -41,7 +41,7 @@ def test_viewers_that_never_read_harm_nobody(stack, count, ledger, wait_for):
 
 
 async def _watched(stack, job_id, count, ledger):
-    """The training's pace while the crowd watches."""
+    """Return the training's pace while the crowd watches."""
     api = psutil.Process(stack.api.pid)
     bytes_before = peak_bytes = api.memory_info().rss
     newest = stack.job(job_id).last_event_id
@@ -77,7 +77,7 @@ def _judge(seen, ledger, *, grown_bytes):
 
 
 class Pace:
-    """How fast a job trains from now on until `stop`."""
+    """Measures how fast a job trains from now on until `stop`."""
 
     def __init__(self, stack, job_id):
         self._stack, self._job_id = stack, job_id
@@ -111,7 +111,7 @@ def _cpu_seconds(process):
 
 
 def _add_history(stack, job_id):
-    """As of a job that has trained for long; in one transaction, behind the service's back."""
+    """Add the history of a job that has trained for long, in one transaction, behind the service's back."""
     with stack.database.write() as session:
         newest = session.scalar(
             update(tables.Job)

@@ -45,7 +45,7 @@ def test_posts_with_one_key_make_one_job_though_the_api_dies(stack, count, ledge
 
 
 def _die(stack, *, by_order, wait_for):
-    """Kills the API and starts it again; the job that it had just committed, where that was the order."""
+    """Kill the API and start it again; return the job that it had just committed, if that was the order."""
     committed = None
     if by_order:
         stack.order_death_at_commit()

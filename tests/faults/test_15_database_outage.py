@@ -23,7 +23,7 @@ TICK_IMAGES = 640
 
 @pytest.mark.faults(small=1, full=10, on=["PostgreSQL"])
 def test_a_job_outlives_the_restarts_of_its_database(stack, count, ledger, wait_for):
-    """Every fifth time the database is away for longer than the lease, so that the job has to be taken up again."""
+    """Every fifth time the database is away for longer than the lease, so that the job must be claimed again."""
     spec = TINY | {
         "budget": {"images": None, "seconds": 4.0 * count},
         "checkpoint": {"every_images": 100 * TICK_IMAGES},

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.writer DATABASE_URL JOB_ID COUNT`: appends so many events to a job, each a unit of work.
+"""`python -m tests.faults.writer DATABASE_URL JOB_ID COUNT`: appends COUNT events to a job, each a unit of work.
 
-It begins when its standard input is closed, so that several begin together, and prints what came of it as JSON.
+It begins when its standard input is closed, so that several begin together, and prints its results as JSON.
 """
 
 import json

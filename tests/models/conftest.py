@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from more, and lose much where the cores are shared."""
+    """Use one thread: tiny networks gain nothing from more, and lose much where the cores are shared."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -34,7 +34,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., TrainingSpec]:
-    """A spec of two small steps on the digits, with changes."""
+    """Return a function that makes a spec of two small steps on the digits, with changes."""
     return lambda **changes: presets.resolve(TINY | changes)
 
 
@@ -53,7 +53,7 @@ def noise_garments() -> data.ImageData:
 
 @pytest.fixture(scope="session")
 def events(digits: data.ImageData) -> Callable[..., list[training.Event]]:
-    """All events of a run, on the digits where no other dataset is given."""
+    """Return a function that lists all events of a run, on the digits by default."""
 
     def run(spec: TrainingSpec, **how: Any) -> list[training.Event]:
         return list(training.train(spec, **({"dataset": digits, "device": CPU} | how)))
@@ -72,7 +72,7 @@ def state(tiny: Callable[..., TrainingSpec], events: Callable[..., list[training
 
 @pytest.fixture(scope="session")
 def kept() -> Callable[[training.Snapshot], checkpoint.Checkpoint]:
-    """A state as the checkpoint that is read back."""
+    """Return a function that writes a state and reads it back as a checkpoint."""
 
     def keep(state: training.Snapshot) -> checkpoint.Checkpoint:
         manifest = checkpoint.Manifest(

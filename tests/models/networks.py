@@ -44,7 +44,7 @@ told_or_not = pytest.mark.parametrize("classes", [0, CLASSES])
 
 
 def make(spec: Any, *, resolution: int = 8, channels: int = 1, classes: int = 0) -> tuple[nn.Module, nn.Module]:
-    """The pair, the weights that start at zero or one moved away, so that every layer matters."""
+    """Make the pair of networks. Weights that start at zero or one are moved away, so that every layer matters."""
     torch.manual_seed(0)
     architecture, shape = architectures.REGISTRY[spec.kind], (channels, resolution, resolution)
     pair = tuple(make(spec, image_CHW=shape, classes=classes) for make in architecture.networks.values())

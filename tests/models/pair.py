@@ -1,7 +1,7 @@
 """`python -m tests.models.pair FOLDER`: one of two processes that train together, as torchrun would start it.
 
-It makes the runs that `FOLDER/runs.json` lists, one after another, and writes what it saw of each below
-`FOLDER/<name>/<rank>`: the ticks, and a checkpoint of the last state.
+It makes the runs that `FOLDER/runs.json` lists, one after another. It writes the ticks of each, and a checkpoint of the
+last state, below `FOLDER/<name>/<rank>`.
 """
 
 import json
@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
 
 
 def train(spec: TrainingSpec, how: dict[str, Any], *, folder: Path, out: Path, group: Group) -> None:
-    """`stop_at_step` is the first process's wish alone."""
+    """Train one run and write it down. Only the first process asks for a stop after `stop_at_step`."""
     dataset = data.load(spec.dataset, folder=Path("/nonexistent"))
     resume = checkpoint.read(folder / how["resume"] / "0") if "resume" in how else None
     asked = iter(range(1, 10**6))
@@ -59,7 +59,7 @@ def train(spec: TrainingSpec, how: dict[str, Any], *, folder: Path, out: Path, g
 
 
 def collect(folder: Path, *, group: Group) -> None:
-    """Every method of the group; process r brings r + 1, and one number that is not finite."""
+    """Call every method of the group. Process r brings r + 1, and one number that is not finite."""
     mine = group.rank + 1.0
     upright = torch.full((2, 3, 4, 5), mine).to(memory_format=torch.channels_last)
     upright[0, 1, 2, 3] = 10 * mine
@@ -77,7 +77,7 @@ def collect(folder: Path, *, group: Group) -> None:
 
 
 def threads() -> list[str]:
-    """The names of this process's, as the kernel has them."""
+    """Return the names of this process's threads, as the kernel has them."""
     return [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
 
 

@@ -13,12 +13,13 @@ from models.training import cadence
 Run = Callable[..., list[training.Event]]
 
 SMOOTH = {"lr": 1e-3, "eps": 0.01}
-"""Settings of an Adam for runs that are compared up to rounding. With the usual eps of 1e-8 a step is as long for a
-gradient of 1e-7 as for any other, and goes this way or that by how a processor rounds."""
+"""Settings of an Adam for runs that are compared up to rounding. With the usual eps of 1e-8, a step is as long for a
+gradient of 1e-7 as for any other, and its direction depends on how a processor rounds.
+"""
 
 
 def comparable(run: Sequence[training.Event]) -> list[object]:
-    """Events without their times, tensors as hashes."""
+    """Return the events without their times, tensors as hashes."""
     found: list[object] = []
     for event in run:
         match event:
@@ -33,7 +34,7 @@ def comparable(run: Sequence[training.Event]) -> list[object]:
 
 
 def content(state: training.Snapshot) -> dict[str, tuple[str, str]]:
-    """The kind and the SHA-256 of every tensor."""
+    """Return the kind and the SHA-256 of every tensor."""
     return {
         f"{part}/{name}": (str(tensor.dtype), hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest())
         for part, tensors in state.parts().items()
@@ -42,7 +43,7 @@ def content(state: training.Snapshot) -> dict[str, tuple[str, str]]:
 
 
 def outcome(run: Callable[[], Sequence[training.Event]]) -> list[object]:
-    """What is comparable of a run, or of how it diverged."""
+    """Return the comparable part of a run, or how it diverged."""
     try:
         return comparable(run())
     except training.Diverged as error:
@@ -50,10 +51,10 @@ def outcome(run: Callable[[], Sequence[training.Event]]) -> list[object]:
 
 
 def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder: Path) -> list[training.Event]:
-    """The events of a run whose attempts are stopped after so many steps each, and of its last, which is not.
+    """Return the events of a run whose attempts are stopped after these numbers of steps, and whose last is not.
 
-    Each one goes on from the last checkpoint before it, which was on disk; what came after that comes again. What only
-    a stop brings about is left out.
+    Each attempt goes on from the last checkpoint before it, which was on disk; later events come again. Events that
+    only a stop causes are left out.
     """
     found: list[training.Event] = []
     resume = None
@@ -78,6 +79,6 @@ def resumed(events: Run, spec: TrainingSpec, *, attempts: Sequence[int], folder:
 
 
 def after(steps: int) -> Callable[[], bool]:
-    """Stops a run after so many steps."""
+    """Return a function that stops a run after a number of steps."""
     count = itertools.count(1)
     return lambda: next(count) >= steps

@@ -1,4 +1,4 @@
-"""The share of judgements in which a discriminator is right."""
+"""The accuracy of a discriminator, as each kind of loss defines it."""
 
 import pytest
 import torch

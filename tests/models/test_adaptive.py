@@ -17,7 +17,7 @@ from tests.models.test_augment import augmented, noise, rng
 def learned(
     spec: specs.AdaptiveAugment, batches: list[list[float]], statistics: dict[str, Tensor] | None = None
 ) -> float:
-    """p after a step with each batch of logits."""
+    """Return p after a step with each batch of logits."""
     statistics = {} if statistics is None else statistics
     for logits in batches:
         adaptive.update(spec, torch.tensor(logits), statistics)

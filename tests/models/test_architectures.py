@@ -1,4 +1,4 @@
-"""Networks make and judge images of the right shape and range, from the spec's seed alone."""
+"""Networks draw images and logits of the right shape and range, from the spec's seed alone."""
 
 import hashlib
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def test_every_parameter_has_a_gradient(spec: Any, classes: int) -> None:
 @told_or_not
 @every_game
 def test_slopes_can_be_differentiated_again(spec: Any, classes: int) -> None:
-    """The derivative of R1, E |dD/dx|^2, by the weights: autograd's is that of finite differences."""
+    """Autograd's derivative of R1, E |dD/dx|^2, by the weights is that of finite differences."""
     discriminator = make(spec, classes=classes)[1].double().eval()
     images = torch.randn(4, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     labels = some_labels(4, classes=classes)

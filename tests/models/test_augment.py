@@ -1,4 +1,4 @@
-"""Augmentations: what they draw, and what holds of all."""
+"""Augmentations: what they draw, and the properties that all share."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def noise(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def each(*values: float) -> Tensor:
-    """A draw for each image, N111."""
+    """Return a draw for each image, N111."""
     return torch.tensor(values).view(-1, 1, 1, 1)
 
 
@@ -41,7 +41,7 @@ def spec_of(kind: str, **fields: Any) -> Any:
 def augmented(
     kind: str, images: Tensor, *, seed: int = 0, statistics: Mapping[str, Tensor] = ALWAYS, **fields: Any
 ) -> Tensor:
-    """What the discriminator is shown; adaptive augmentation is certain unless `statistics` says otherwise."""
+    """Return the images shown to the discriminator. Adaptive augmentation has probability 1 without `statistics`."""
     judge = augment.REGISTRY[kind].shown
     assert judge is not None
     return judge(spec_of(kind, **fields), images, rng(seed), statistics)
@@ -139,7 +139,7 @@ def test_hole_of_half_the_size_is_centred_anywhere_and_clipped_at_the_border(hei
 
 
 def test_policies_come_in_the_order_of_the_spec() -> None:
-    """A hole cut first is moved about and brightened; cut last it is empty."""
+    """A hole cut first is moved and brightened. A hole cut last is empty."""
     images = torch.ones(64, 1, 8, 8)
     last = augmented("diffaugment", images, policies=("color", "cutout"))
     first = augmented("diffaugment", images, policies=("cutout", "color"))
@@ -229,7 +229,7 @@ def test_autocast_around_it_loses_no_precision(kind: str) -> None:
 
 
 class NoWaiting(TorchDispatchMode):
-    """Refuses what would make the host wait for a device."""
+    """Refuses operations that would make the host wait for a device."""
 
     WAITS = frozenset(
         {"_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "_unique2", "_to_copy"}

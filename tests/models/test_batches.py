@@ -117,7 +117,7 @@ def test_a_reader_that_fails_says_so_where_the_batch_is_asked_for() -> None:
 
 @pytest.fixture
 def larger_than_memory(tmp_path: Path) -> Iterator[data.ImageData]:
-    """315 GB of black in a file without content."""
+    """Yield 315 GB of black images in a file without content."""
     file = np.memmap(tmp_path / "images", np.uint8, "w+", shape=(100_000, 3, 1024, 1024))
     yield data.ImageData(images_NCHW=file, labels=np.arange(100_000))
     (tmp_path / "images").unlink()

@@ -1,4 +1,4 @@
-"""What is due when does not depend on where a run was cut."""
+"""The cadence of ticks, evaluations and checkpoints does not depend on where a run was cut."""
 
 from collections.abc import Callable
 from itertools import pairwise

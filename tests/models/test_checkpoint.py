@@ -1,4 +1,4 @@
-"""A checkpoint is what was written, or it is refused."""
+"""A checkpoint is read as it was written, or refused."""
 
 import json
 import os
@@ -21,7 +21,7 @@ FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.GOOD, checkpoint.
 
 
 def with_part(snapshot: training.Snapshot, part: str, tensors: Mapping[str, Tensor]) -> training.Snapshot:
-    """A snapshot with other tensors in one of its parts."""
+    """Return a snapshot with other tensors in one of its parts."""
     field, _, role = part.partition("/")
     return replace(snapshot, **{field: getattr(snapshot, field) | {role: tensors} if role else tensors})
 
@@ -99,7 +99,7 @@ def test_a_flipped_bit_is_noticed(folder: Path, name: str, place: float, bit: in
 
 
 def _same_json(one: bytes, other: bytes) -> bool:
-    """White space for other white space says the same."""
+    """Return whether two texts differ in white space alone."""
     try:
         return bool(json.loads(one) == json.loads(other))
     except (UnicodeDecodeError, json.JSONDecodeError):

@@ -29,8 +29,8 @@ STEPS = 4
 APART = {torch.float64: STEPS * 2 * 2**-24 / (1 - 0.99), torch.float32: 1 / 32}
 """How far apart the two ways may end, as a share of the way.
 
-In float64 Adam's pace is still found in float32, where 1 - 0.99^t loses two digits; logits are rounded to float32 too,
-which counts for less. In float32 a ReLU whose input is 0 up to rounding may be open on one way and shut on the other:
+In float64, Adam's pace is still found in float32, where 1 - 0.99^t loses two digits. Logits are rounded to float32 too,
+which counts for less. In float32 a ReLU whose input is 0 up to rounding may be active on one way and not on the other:
 for one of the 32 images a unit then learns or does not. Larger networks have more ReLUs so close to 0, and are compared
 in float64 alone.
 """
@@ -60,7 +60,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traced and differentiated as torch.compile does it, without its C++ compiler; the slow tests have that too."""
+    """Trace and differentiate as torch.compile does, without its C++ compiler. The slow tests use the compiler too."""
     real = torch.compile
 
     def trace(function: Callable[..., Any], **how: Any) -> Any:
@@ -197,7 +197,7 @@ def test_compiling_is_told_of_after_the_step_that_it_was_part_of(
 
 
 def test_many_runs_in_one_process_are_compiled(tiny: Make, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than the compiler's limit of programs for one function."""
+    """The number of runs exceeds the compiler's limit of programs for one function."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager", options=None))
     with torch._dynamo.config.patch(recompile_limit=2):
         for _ in range(4):

@@ -23,7 +23,7 @@ def test_consistency_is_the_mean_squared_change_of_both_sides_logits() -> None:
 
 
 def test_consistency_asks_nothing_of_a_discriminator_that_shifts_do_not_change() -> None:
-    """Of constant images every shift is the image itself."""
+    """A shift of a constant image is the image itself."""
     real, fake = torch.full((4, 1, 5, 5), 0.5), torch.full((4, 1, 5, 5), -0.5)
     assert term(ConsistencyPenalty(), context(linear(torch.randn(25)), real, fake)).item() == pytest.approx(
         0.0, abs=1e-10

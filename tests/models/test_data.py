@@ -1,4 +1,4 @@
-"""Datasets: what is loaded, and what is refused."""
+"""Datasets: which are loaded, and which are refused."""
 
 import gzip
 import hashlib

@@ -9,7 +9,7 @@ import torch
 from models.runtime import denormals
 
 MANY = 4_000_000
-"""Enough for every thread to be given some."""
+"""Enough numbers for every thread to be given some."""
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _threads() -> Iterator[None]:
 
 
 def products() -> torch.Tensor:
-    """1e-40 again and again."""
+    """Return MANY products that are 1e-40."""
     return torch.full((MANY,), 1e-30) * 1e-10
 
 

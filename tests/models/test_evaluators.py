@@ -90,7 +90,7 @@ def test_evaluation_leaves_the_generators_mode_alone(
 
 
 class Painter(nn.Module):
-    """Paints what it is told: a function of the classes; keeps them, and whether it was in training mode."""
+    """Paints a function of the classes; records them, and whether it was in training mode."""
 
     def __init__(self, paint: Callable[[torch.Tensor | None, int], torch.Tensor]) -> None:
         super().__init__()

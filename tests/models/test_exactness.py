@@ -1,15 +1,15 @@
-"""What theory says of our losses and penalties on the smallest game there is: the Dirac-GAN.
+"""Our losses and penalties against theory, in the smallest adversarial problem: the Dirac-GAN.
 
-Mescheder et al. 2018, sections 2 to 4: one real point at 0, one fake at theta, D(x) = psi x. Gradient descent of both
-players on our losses near the equilibrium (0, 0), where the discriminator's loss slopes by s along the fake's logit
-and the generator's by -s, makes
+Mescheder et al. 2018, sections 2 to 4: one real point at 0, one fake at theta, D(x) = psi x. Both networks descend our
+losses near the equilibrium (0, 0). There the discriminator's loss slopes by s along the fake's logit and the
+generator's by -s, where s = f'(0), e.g. 1/2 for the logistic losses, since sigma(0) = 1/2. With R1's weight gamma (0
+without it), the gradient flow is
 
-    d theta / dt = s psi        d psi / dt = -s theta - gamma psi        (gamma: R1's weight; 0 without it),
+    d theta / dt = s psi        d psi / dt = -s theta - gamma psi.
 
-for s = f'(0), e.g. 1/2 for the logistic losses, since sigma(0) = 1/2. The Jacobian [[0, s], [-s, -gamma]] has the
-eigenvalues -gamma/2 +- sqrt(gamma^2/4 - s^2): imaginary without R1, so nothing contracts, and of negative real part
-with it. A step of size h multiplies by I + h J if the players move at once; if the discriminator moves first, by a
-matrix of determinant 1 - h gamma.
+The Jacobian [[0, s], [-s, -gamma]] has the eigenvalues -gamma/2 +- sqrt(gamma^2/4 - s^2): imaginary without R1, so
+nothing contracts, and of negative real part with it. A step of size h multiplies by I + h J if both networks step at
+once. If the discriminator steps first, it multiplies by a matrix of determinant 1 - h gamma.
 """
 
 import cmath
@@ -39,7 +39,7 @@ Order = Literal["simultaneous", "alternating"]
 
 
 def point(x: Tensor) -> Tensor:
-    """x as a batch of one image."""
+    """Return x as a batch of one image."""
     return x.view(1, 1, 1, 1)
 
 
@@ -65,7 +65,7 @@ def generator_loss(kind: str, theta: Tensor, psi: Tensor) -> Tensor:
 def play(
     kind: str, steps: int, *, size: float, order: Order, penalty: Penalty | None = None, start: Tensor = START
 ) -> Tensor:
-    """steps + 1 places (theta, psi) of gradient descent from the start."""
+    """Return steps + 1 places (theta, psi) of gradient descent from the start."""
     rng = torch.Generator().manual_seed(0)
     theta, psi = (value.clone().requires_grad_() for value in start)
     places = [start]
@@ -80,7 +80,7 @@ def play(
 
 
 def jacobian(kind: str, penalty: Penalty | None) -> Tensor:
-    """Of the velocity at the equilibrium, by central differences of one simultaneous step."""
+    """Return the Jacobian of the velocity at the equilibrium, by central differences of one simultaneous step."""
     width = 1e-5
     columns = []
     for direction in torch.eye(2, dtype=torch.float64):
@@ -93,13 +93,13 @@ def jacobian(kind: str, penalty: Penalty | None) -> Tensor:
 
 
 def eigenvalues(slope: float, gamma: float) -> list[complex]:
-    """-gamma/2 +- sqrt(gamma^2/4 - s^2)."""
+    """Return -gamma/2 +- sqrt(gamma^2/4 - s^2)."""
     root = cmath.sqrt(gamma**2 / 4 - slope**2)
     return [-gamma / 2 - root, -gamma / 2 + root]
 
 
 def step_rate(slope: float, gamma: float, *, size: float, order: Order) -> float:
-    """The larger absolute eigenvalue of the matrix that a step multiplies by, from its trace and determinant."""
+    """Return the larger absolute eigenvalue of a step's matrix, from its trace and determinant."""
     trace, determinant = 2 - size * gamma, 1 - size * gamma
     if order == "simultaneous":
         determinant += (size * slope) ** 2
@@ -110,9 +110,9 @@ def step_rate(slope: float, gamma: float, *, size: float, order: Order) -> float
 
 
 def rate(places: Tensor) -> float:
-    """The mean factor that a step changes the distance from the equilibrium by, without the first fifth.
+    """Return the mean factor by which a step changes the distance from the equilibrium, without the first fifth.
 
-    A turning path shrinks by fits and starts, as |psi| swings: it is measured from one passage of psi = 0 to another.
+    A spiral shrinks irregularly, as |psi| swings, so it is measured from one passage of psi = 0 to another.
     """
     places = places[len(places) // 5 :]
     passages = (places[:, 1].sign().diff() != 0).nonzero().flatten().tolist()
@@ -158,7 +158,7 @@ def test_unregularised_players_who_take_turns_circle_the_equilibrium(kind: str) 
 
 
 def test_unregularised_wasserstein_players_keep_the_ellipse_wherever_they_start() -> None:
-    """Their game is linear: the law is exact."""
+    """Both losses are linear in each network: the law is exact."""
     start = torch.tensor([3.0, -1.0], dtype=torch.float64)
     theta, psi = play("wasserstein", 500, size=0.2, order="alternating", start=start).T
     kept = theta.square() + psi.square() - 0.2 * theta * psi
@@ -172,7 +172,7 @@ def test_unregularised_wasserstein_players_keep_the_ellipse_wherever_they_start(
 @pytest.mark.parametrize("kind", ["non_saturating", "relativistic_paired", "wasserstein"])
 @pytest.mark.parametrize("gamma", [0.3, 0.8, 3.0])
 def test_r1_makes_the_players_converge_as_fast_as_the_eigenvalues_say(kind: str, order: Order, gamma: float) -> None:
-    """0.3 and 0.8 turn (gamma < 2 s), 3.0 creeps (real eigenvalues)."""
+    """With gamma 0.3 and 0.8 the path spirals (gamma < 2 s); with 3.0 it creeps (real eigenvalues)."""
     size, slope = 0.05, SLOPES[kind]
     places = play(kind, 800, size=size, order=order, penalty=R1Penalty(weight=gamma))
     found = math.log(rate(places))
@@ -216,8 +216,10 @@ def test_wgan_gp_with_turns_stays_in_a_band_round_the_equilibrium(weight: float,
 def test_wgan_gp_of_a_large_weight_gets_stuck_where_the_penalty_outweighs_the_game(
     weight: float, start: tuple[float, float]
 ) -> None:
-    """On psi > 0 the field (psi, -theta - 2 lambda (psi - 1)) rests at theta = 2 lambda, psi = 0, with eigenvalues
-    -lambda +- sqrt(lambda^2 - 1): real from lambda = 1 on, so that psi creeps to 0 without ever passing it.
+    """On psi > 0 the field is (psi, -theta - 2 lambda (psi - 1)). It rests at theta = 2 lambda, psi = 0.
+
+    Its eigenvalues there are -lambda +- sqrt(lambda^2 - 1): real from lambda = 1 on, so psi creeps to 0 and never
+    passes it.
     """
     theta, psi = play_wgan_gp(weight, start)[-1]
     assert theta.abs().item() == pytest.approx(2 * weight, rel=1e-3)

@@ -1,6 +1,6 @@
-"""In the game min over x, max over y of x y, some methods spiral out, some circle, some arrive: known answers.
+"""In min over x, max over y of x y, some methods spiral out, some circle, some arrive: known answers.
 
-With z = x + i y the players' descent directions are F(z) = (y, -x) = -i z.
+With z = x + i y, the descent directions of the two variables are F(z) = (y, -x) = -i z.
 """
 
 import math
@@ -22,7 +22,7 @@ LEARNING_RATES = st.floats(0.01, 0.9)
 
 
 class Bilinear:
-    """Two players of one number each, and the distance to the equilibrium after each round."""
+    """Two networks of one number each, and the distance to the equilibrium after each step."""
 
     def __init__(self, spec: specs.Optimizer, *, x: float = 1.0, y: float = 1.0) -> None:
         self.x, self.y = (Parameter(torch.tensor([number], dtype=torch.float64)) for number in (x, y))
@@ -33,14 +33,14 @@ class Bilinear:
         return complex(self.x.item(), self.y.item())
 
     def simultaneous(self, step: Callable[..., torch.Tensor] = optimizers.step) -> complex:
-        """Both move from the same point."""
+        """Step both from the same point."""
         downhill, uphill = [self.y.detach().clone()], [-self.x.detach()]
         step(self.minimiser, downhill)
         step(self.maximiser, uphill)
         return self.z
 
     def alternating(self) -> complex:
-        """The second sees where the first went."""
+        """Step the second after the first, from where the first went."""
         optimizers.step(self.minimiser, [self.y.detach().clone()])
         optimizers.step(self.maximiser, [-self.x.detach()])
         return self.z
@@ -53,7 +53,7 @@ class Bilinear:
 @NO_DEADLINE
 @given(lr=LEARNING_RATES)
 def test_simultaneous_descent_spirals_out_at_the_known_rate(lr: float) -> None:
-    """z' = z - lr F(z) = (1 + i lr) z: the distance grows by sqrt(1 + lr^2) a round."""
+    """z' = z - lr F(z) = (1 + i lr) z: the distance grows by sqrt(1 + lr^2) a step."""
     game = Bilinear(specs.SgdOptimizer(lr=lr))
     for round_number in range(1, 11):
         z = game.simultaneous()
@@ -134,7 +134,7 @@ def test_optimistic_and_extra_adam_arrive_where_adam_flees() -> None:
     assert distance_after(specs.ExtraAdamOptimizer(**settings), rounds=600) < 1e-6 * start
 
 
-# Between the two halves of a round
+# Between the two halves of a step
 
 
 def extra_adam() -> tuple[optimizers.Optimizer, Parameter]:

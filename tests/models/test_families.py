@@ -1,4 +1,4 @@
-"""Each family of networks is its paper's."""
+"""Each family of networks matches its paper."""
 
 from math import sqrt
 from typing import Any
@@ -59,7 +59,7 @@ def test_shared_layers_are_as_wide_as_one_channel() -> None:
 
 
 def test_channels_with_shared_layers_change_places_with_their_codes() -> None:
-    """What comes before the codes, or after them, knows the channels by nothing but their places."""
+    """The layers around the codes distinguish the channels by their places alone."""
     generator = mlp.Generator(SHARED, image_CHW=(3, 4, 4), classes=0).eval()
     discriminator = mlp.Discriminator(SHARED, image_CHW=(3, 4, 4), classes=0)
     latents, images = torch.randn(7, 5), torch.randn(7, 3, 4, 4)
@@ -172,7 +172,7 @@ def test_r3gan_blocks_are_inverted_bottlenecks_of_grouped_convolutions() -> None
 
 
 def test_r3gan_scales_the_weights_of_deeper_networks_down() -> None:
-    """Zhang et al. 2019: by L^(-1 / (2m - 2)) = L^(-1/4), on top of He's gain."""
+    """The scale of Zhang et al. 2019 is L^(-1 / (2m - 2)) = L^(-1/4), on top of He's gain."""
     spec = R3ganArchitecture(channels=64, group_width=32, expansion=2)
     for depth in (1, 16):
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Forks: what may change, what is kept and dropped, and that training goes on."""
+"""Forks: what may change, what is kept and dropped, and that training continues."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -182,7 +182,7 @@ FORKS: dict[str, dict[str, Any]] = {
 
 
 def forked(state: training.Snapshot, spec: TrainingSpec, folder: Path) -> checkpoint.Checkpoint:
-    """As a worker has it: from what was written."""
+    """Return the checkpoint as a worker has it: read from disk."""
     folder.mkdir()
     checkpoint.write(folder, state)
     found = checkpoint.read(folder)

@@ -1,4 +1,4 @@
-"""The guard: NaN is noticed, never steps, is never saved; the run is repaired, or ends."""
+"""The guard: NaN is noticed, never steps and is never saved. The run is repaired, or ends."""
 
 import itertools
 from collections.abc import Callable
@@ -27,7 +27,7 @@ LONG: dict[str, Any] = {"budget": {"images": 1280, "seconds": None}, "checkpoint
 
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[int], bool]], None]:
-    """Makes a side's loss NaN in the calls, counted from 0, that a predicate names."""
+    """Make a side's loss NaN in the calls, counted from 0, that a predicate names."""
 
     def apply(side: str, is_bad: Callable[[int], bool]) -> None:
         healthy = losses.REGISTRY["relativistic_paired"]

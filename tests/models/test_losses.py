@@ -1,4 +1,4 @@
-"""Every loss is its printed formula, pulls its player the right way and stays finite."""
+"""Every loss is its printed formula, has the right gradient and stays finite."""
 
 from collections.abc import Callable
 from typing import get_args
@@ -20,7 +20,7 @@ NO_DEADLINE = settings(deadline=None)
 LOGITS = st.lists(st.floats(-30, 30), min_size=4, max_size=4)
 WHOLE = st.lists(st.integers(-5, 5), min_size=4, max_size=4)
 MILD = st.lists(st.floats(-8, 8), min_size=4, max_size=4)
-"""So small that a sigmoid's logarithm, taken in two steps, is exact enough in float64."""
+"""Logits so small that a sigmoid's logarithm, taken in two steps, is exact enough in float64."""
 KINDS = sorted(losses.REGISTRY)
 TARGETS = {"least_squares"}
 """Kinds that draw logits to a target instead of pushing them ever further."""
@@ -32,7 +32,7 @@ def leaf(values: list[float], dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def log_sigmoid(logits: Tensor) -> Tensor:
-    """As it is printed."""
+    """Return the logarithm of the sigmoid, as printed."""
     return (1 / (1 + (-logits).exp())).log()
 
 
@@ -133,7 +133,7 @@ def test_loss_and_its_gradient_are_those_of_the_printed_formula(
     ],
 )
 def test_losses_of_a_discriminator_that_knows_nothing(kind: str, discriminator: float, generator: float) -> None:
-    """At logits of zero: log 2 for each logarithm of one half."""
+    """At logits of zero, each logarithm of one half contributes log 2."""
     logits, functions = torch.zeros(3), losses.REGISTRY[kind]
     assert functions.discriminator(logits, logits).item() == pytest.approx(discriminator, abs=1e-6)
     assert functions.generator(logits, logits).item() == pytest.approx(generator, abs=1e-6)

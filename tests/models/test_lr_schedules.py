@@ -1,4 +1,4 @@
-"""Learning-rate schedules: where they begin and end, that they only fall, and the warm-up."""
+"""Learning-rate schedules: start, end, monotonic decay and warm-up."""
 
 from typing import get_args
 

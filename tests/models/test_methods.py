@@ -28,7 +28,7 @@ def weights(state: TrainingState) -> torch.Tensor:
 
 @pytest.fixture
 def train(digits: data.ImageData) -> Callable[[TrainingSpec, int], Iterator[TrainingState]]:
-    """The state after each of several steps; the very same object, so look before you go on."""
+    """Return a function that yields the state after each step: one object, so read it before the next step."""
 
     def run(spec: TrainingSpec, steps: int) -> Iterator[TrainingState]:
         state, method = methods.prepare(spec, device=CPU)
@@ -44,10 +44,10 @@ def train(digits: data.ImageData) -> Callable[[TrainingSpec, int], Iterator[Trai
 def test_lazy_penalty_weighs_as_much_over_time_as_an_eager_one(
     tiny: Callable[..., TrainingSpec], train: Callable[..., Any]
 ) -> None:
-    """Of `every_steps` steps one is penalised, as many times over."""
+    """One step in `every_steps` is penalised, with `every_steps` times the weight."""
 
     def gradients(penalties: list[dict[str, Any]]) -> torch.Tensor:
-        """The discriminator's first-layer gradients of four steps from, but for 1e-12, the same weights."""
+        """Return the discriminator's first-layer gradients of four steps from the same weights, up to 1e-12."""
         still = {"lr": 1e-12}
         spec = tiny(
             precision="fp32",
@@ -128,7 +128,7 @@ def test_an_adaptive_augmentation_learns_once_a_step_from_the_whole_batch(
 
 
 class TwoPairs(Method):
-    """Two pairs that know nothing of each other: as many networks as an unpaired translation has."""
+    """Two independent pairs: as many networks as an unpaired translation has."""
 
     kept_passes = {"generator": 1, "discriminator": 2, "generator_b": 1, "discriminator_b": 2}  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""Every optimizer resumes to the bit, clips, and is not moved by what is not a number."""
+"""Every optimizer resumes to the bit, clips, and does not step by values that are not finite."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def gradients_at(number: int, dtype: torch.dtype = torch.float32) -> list[Tensor
 
 
 def advance(optimizer: optimizers.Optimizer, number: int) -> None:
-    """One gradient, of however many; ExtraAdam takes the even ones to look ahead."""
+    """Apply one of many gradients. ExtraAdam uses the even ones to look ahead."""
     looks_ahead = optimizers.extrapolate if hasattr(optimizer, "extrapolate") and number % 2 == 0 else optimizers.step
     looks_ahead(optimizer, gradients_at(number, optimizer.parameters[0].dtype))
 
@@ -119,7 +119,7 @@ def test_state_lies_in_memory_as_its_parameter_does(kind: str) -> None:
 def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(
     settings: dict[str, Any], poison: float, max_norm: float | None, steps: int
 ) -> None:
-    """1e30: each number is finite, their norm is not. At the first step as later."""
+    """With gradients of 1e30, each number is finite and their norm is not, at the first step as later."""
     poisoned, clean = start(), start()
     one, other = (optimizers.build(spec_of(settings), parameters=each) for each in (poisoned, clean))
     for number in range(2 * steps):
@@ -145,7 +145,7 @@ def test_a_gradient_that_is_not_finite_is_as_if_it_had_not_been(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_never_waits_for_the_device(kind: str) -> None:
-    """Fake tensors hold no numbers: whoever asks for one is found out."""
+    """Fake tensors hold no numbers: an optimizer that reads one fails."""
     with FakeTensorMode():
         parameters = [Parameter(torch.ones(3, 2)), Parameter(torch.ones(4))]
         gradients = [torch.ones(3, 2), torch.ones(4)]

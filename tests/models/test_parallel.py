@@ -1,4 +1,4 @@
-"""Parallel: two processes train what one trains."""
+"""Parallel training: two processes get the result of one."""
 
 import json
 import math
@@ -46,7 +46,7 @@ STATISTICS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def make(tiny: Make) -> Make:
-    """Eight steps, or as many as 256 images allow."""
+    """Return a function that makes specs of eight steps, or as many as 256 images allow."""
 
     def make(**changes: Any) -> TrainingSpec:
         base: dict[str, Any] = {
@@ -66,7 +66,7 @@ def make(tiny: Make) -> Make:
 
 @pytest.fixture(scope="module")
 def pair(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder in which two processes have left what they saw of every run."""
+    """Return the folder in which two processes have recorded every run."""
     folder = tmp_path_factory.mktemp("pair")
     runs: dict[str, dict[str, Any]] = {name: {"spec": make(**case)} for name, case in CASES.items()}
     runs["statistics"] = {"spec": make(**STATISTICS)}
@@ -89,7 +89,7 @@ def pair(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _start_two(folder: Path) -> None:
-    """As torchrun does, which keeps the place where they meet itself."""
+    """Start two processes as torchrun does. It keeps the meeting place itself."""
     meeting = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     place = {
         "WORLD_SIZE": "2",
@@ -116,7 +116,7 @@ def _start_two(folder: Path) -> None:
 
 
 def ticks(folder: Path, name: str, *, rank: int = 0) -> list[list[Any]]:
-    """All but the times."""
+    """Return all ticks without the times."""
     seen = json.loads((folder / name / str(rank) / "events.json").read_text())
     return [[kind, images, _timeless(values)] for kind, images, values in seen]
 
@@ -149,7 +149,7 @@ def test_two_processes_train_what_one_trains(pair: Path, make: Make, events: Run
 
 @pytest.mark.parametrize("case", [*CASES, "statistics", "stopped", "evaluated", "diverging", "seconds"])
 def test_both_see_and_keep_the_same(pair: Path, case: str) -> None:
-    """To the bit: batch statistics, memories, running sums and the clock too."""
+    """The equality is to the bit, and includes batch statistics, moving averages, running sums and the clock."""
     assert ticks(pair, case, rank=0) == ticks(pair, case, rank=1)
     first, second = (state_of(pair, case, rank=rank) for rank in (0, 1))
     assert first.progress == second.progress
@@ -169,7 +169,7 @@ def test_a_wish_of_the_first_stops_both(pair: Path) -> None:
 
 
 def test_a_resumed_run_is_the_one_that_was_not_stopped(pair: Path) -> None:
-    """To the bit, as alone."""
+    """The runs are equal to the bit, as in one process."""
     whole = [event for event in ticks(pair, "statistics") if event[1] > 96]
     assert ticks(pair, "resumed") == whole
     ended, expected = tensors(state_of(pair, "resumed")), tensors(state_of(pair, "statistics"))
@@ -177,7 +177,7 @@ def test_a_resumed_run_is_the_one_that_was_not_stopped(pair: Path) -> None:
 
 
 def test_the_adaptive_augmentation_sees_all_images(pair: Path) -> None:
-    """Its probability moves every four steps by their images, each counted once."""
+    """The augmentation's probability moves every four steps by the images of both processes, each counted once."""
     p = state_of(pair, "statistics").statistics["adaptive.p"].item()
     assert p == pytest.approx(min(round(p / 0.128), 2) * 0.128)
     assert state_of(pair, "stopped").statistics["adaptive.images"].item() == 96
@@ -198,7 +198,7 @@ def test_what_the_methods_of_a_group_say(pair: Path) -> None:
 
 
 def test_a_group_leaves_no_threads(pair: Path) -> None:
-    """They would abort the interpreter's end now and then, and a training that is done would be taken for a crash."""
+    """Threads left over would sometimes abort the interpreter's end, and a finished training would count as a crash."""
     for rank in (0, 1):
         assert not [name for name in json.loads((pair / f"threads-{rank}.json").read_text()) if "gloo" in name]
 

@@ -28,12 +28,12 @@ NO_DEADLINE = settings(deadline=None)
 
 
 def quadratic(images_NCHW: Tensor) -> Tensor:
-    """D(x) = |x|^2 / 2, whose gradient is x."""
+    """Return D(x) = |x|^2 / 2, whose gradient is x."""
     return images_NCHW.square().flatten(1).sum(1) / 2
 
 
 def linear(weight: Tensor) -> Judge:
-    """D(x) = <w, x>, whose gradient is w."""
+    """Return D(x) = <w, x>, whose gradient is w."""
     return lambda images_NCHW: images_NCHW.flatten(1) @ weight
 
 
@@ -53,7 +53,7 @@ def term(spec: Any, case: penalties.PenaltyContext) -> Tensor:
 
 
 def points(*rows: list[float]) -> Tensor:
-    """Images of 1 x 1 x W."""
+    """Return images of 1 x 1 x W."""
     return torch.tensor(rows)[:, None, None, :]
 
 
@@ -92,7 +92,7 @@ def test_r1_and_r2_share_one_pass_for_the_gradients() -> None:
 @pytest.mark.parametrize("spec", [GradientPenalty(weight=3.0), DraganPenalty(weight=3.0)], ids=lambda spec: spec.kind)
 @pytest.mark.parametrize("length", [0.25, 1.0, 5.0])
 def test_penalty_of_a_linear_discriminator_is_its_squared_distance_from_slope_one(spec: Any, length: float) -> None:
-    """<w, x> has the gradient w wherever one looks: lambda (|w| - 1)^2, and 2 lambda (|w| - 1) w / |w| for w."""
+    """The gradient of <w, x> is w everywhere: lambda (|w| - 1)^2, and 2 lambda (|w| - 1) w / |w| for w."""
     weight = (length * functional.normalize(torch.tensor([1.0, -2.0, 3.0, 0.5]), dim=0)).requires_grad_()
     penalty = term(spec, context(linear(weight), torch.randn(8, 1, 2, 2), torch.randn(8, 1, 2, 2)))
     assert penalty.item() == pytest.approx(3 * (length - 1) ** 2, abs=1e-6)

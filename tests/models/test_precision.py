@@ -18,7 +18,9 @@ def _switches() -> Iterator[None]:
 
 
 def switches() -> tuple[object, ...]:
-    """As kernels and PyTorch's compiler ask for them; the older ones raise where they do not agree with the newer."""
+    """Return the switches as kernels and PyTorch's compiler read them. The older ones raise if they contradict the
+    newer.
+    """
     backends = torch.backends
     old = backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     return *old, backends.cuda.matmul.fp32_precision == "tf32", backends.cudnn.conv.fp32_precision == "tf32"

@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed is the run that was not, to the bit."""
+"""A run that was stopped and resumed equals an uninterrupted one to the bit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_a_stop_does_not_change_what_the_guard_goes_back_to(
 
 
 def test_a_run_that_has_failed_unnoticed_is_stopped_without_a_checkpoint(tiny: Make, events: Run) -> None:
-    """To notice it between two places of the plan would be another run than the one that is not stopped."""
+    """An extra check at the stop would make the run differ from the one that is not stopped."""
     spec = tiny(**EXPLOSIVE | {"checkpoint": {"every_images": 10**6}, "guard": {"kind": "off"}})
     with pytest.raises(training.Diverged) as noticed:
         events(spec)

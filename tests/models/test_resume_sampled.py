@@ -1,4 +1,4 @@
-"""Whatever the library offers goes together, and a run of it that was stopped goes on to the bit."""
+"""All parts of the library combine, and a stopped run of any combination resumes to the bit."""
 
 import functools
 import itertools
@@ -30,7 +30,7 @@ Fields = dict[str, st.SearchStrategy[Any]]
 
 SIDES = ("generator", "discriminator")
 IMAGES = 50
-"""So few that a run of a handful of steps goes through them more than once."""
+"""So few images that a run of a handful of steps goes through them more than once."""
 
 bools = st.booleans()
 widths = st.lists(st.integers(1, 8), min_size=2, max_size=3)
@@ -48,7 +48,7 @@ TINY: dict[str, Fields] = {
     "resnet": {"latent_dim": latents, "channels": st.integers(4, 6)},
     "r3gan": {"latent_dim": latents, "channels": st.sampled_from([4, 6]), "group_width": st.sampled_from([1, 2])},
 }
-"""What makes each architecture but the vae, which has the body of another, small enough."""
+"""The settings that make each architecture small. The vae is not here: it has the body of another."""
 BACKBONES = {"mlp", "dcgan"}
 POINTWISE = {"mlp", "vae"}
 """Architectures that draw points as well as images."""
@@ -97,7 +97,7 @@ SMALL: Part = {
 def of_kind(
     kinds: Iterable[str], varied: dict[str, Fields], **always: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Part]:
-    """An object of one of the kinds, with some of the fields that may vary in it."""
+    """Draw an object of one of the kinds, with some of the fields that may vary in it."""
     return st.sampled_from(sorted(kinds)).flatmap(
         lambda kind: st.fixed_dictionaries({"kind": st.just(kind), **always}, optional=varied.get(kind, {}))
     )
@@ -120,7 +120,7 @@ def optimizer(kinds: Iterable[str]) -> st.SearchStrategy[Part]:
 
 @st.composite
 def parts(draw: st.DrawFn, architecture: str) -> Part:
-    """A part of a spec that decides all that matters here; what the spec's rules refuse is not drawn."""
+    """Draw a part of a spec that decides all that matters here. Specs that the rules refuse are not drawn."""
     named = catalog.BUILTIN.values()
     fitting = [entry.name for entry in named if architecture in POINTWISE or not entry.facts.holds_points]
     entry = catalog.BUILTIN[draw(st.sampled_from(sorted(fitting)))]
@@ -164,7 +164,7 @@ def parts(draw: st.DrawFn, architecture: str) -> Part:
 
 @st.composite
 def stopped(draw: st.DrawFn, architecture: str) -> tuple[Part, list[int]]:
-    """A part of a spec, and after how many steps each attempt at it is stopped."""
+    """Draw a part of a spec, and the numbers of steps after which its attempts are stopped."""
     part = draw(parts(architecture))
     steps = -(-part["budget"]["images"] // (part["discriminator_steps"] * part["batch_size"]))
     places = sorted(draw(st.sets(st.integers(1, steps - 1), min_size=1, max_size=3)))
@@ -173,7 +173,7 @@ def stopped(draw: st.DrawFn, architecture: str) -> tuple[Part, list[int]]:
 
 @functools.cache
 def noise(name: str) -> data.ImageData:
-    """A few images as the dataset's, which need no download."""
+    """Return a few images in the dataset's shape, which need no download."""
     facts = catalog.BUILTIN[name].facts
     chance = np.random.default_rng(0)
     shape = IMAGES, facts.channels, facts.resolution, facts.resolution
@@ -196,7 +196,7 @@ def check(tiny: Make, events: Run, part: Part, attempts: Sequence[int], *, fails
 def fragile(
     prepare: Callable[..., tuple[TrainingState, Method]], spec: TrainingSpec, **where: Any
 ) -> tuple[TrainingState, Method]:
-    """Some steps end in NaN: those whose weights' bits say so, and nothing but the run's state."""
+    """Make some steps end in NaN, chosen by the bits of the weights and nothing but the run's state."""
     state, method = prepare(spec, **where)
     step = method.step
 

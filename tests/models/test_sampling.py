@@ -74,7 +74,7 @@ def test_a_damaged_generator_is_refused(tmp_path: Path, state: training.Snapshot
 
 
 class Echo(nn.Module):
-    """Shows what it was told: the class, as images of value class / 100, or the first two latents, as points."""
+    """Draws what it was told: the class, as images of value class / 100, or the first two latents, as points."""
 
     def __init__(self, image_CHW: tuple[int, int, int]) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def plane(tiny: Callable[..., TrainingSpec]) -> sampling.LoadedGenerator:
 
 
 def drawn(generator: sampling.LoadedGenerator, **how: int | None) -> list[int]:
-    """The classes that an echo was told."""
+    """Return the classes that an echo was told."""
     images = sampling.images_NHWC(generator, seed=0, **{"count": 10, **how}).astype(float)
     classes: list[int] = np.rint((images[:, 0, 0, 0] / 127.5 - 1) * 100).astype(int).tolist()
     return classes

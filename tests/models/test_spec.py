@@ -1,4 +1,4 @@
-"""The spec: what presets resolve to, what is refused, and with which words."""
+"""The spec: what presets resolve to, what is refused, and the messages."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def digits_with(**facts: Any) -> catalog.Builtin:
 
 
 def refusal(part: dict[str, Any]) -> str:
-    """The messages and places of what is wrong with a part."""
+    """Return the messages and places of the errors in a part."""
     with pytest.raises(ValidationError) as caught:
         presets.resolve(part)
     return "\n".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in caught.value.errors())

@@ -1,4 +1,4 @@
-"""Stored specs: what was accepted once stays readable, can be trained and amended; only what changes is checked."""
+"""Stored specs: an accepted spec stays readable and can be trained and amended. Only its changes are checked."""
 
 import json
 from collections.abc import Callable

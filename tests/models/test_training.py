@@ -1,4 +1,4 @@
-"""The stream of events: what comes, where, and in which order."""
+"""The stream of events: which come, at which place and in which order."""
 
 import functools
 import math
@@ -126,7 +126,7 @@ def test_evaluation_comes_before_the_checkpoint_of_the_same_place(tiny: Make, no
 def test_compiled_networks_learn_what_plain_ones_do_and_say_what_compiling_took(
     tiny: Make, events: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Traced and differentiated as torch.compile does it, without its C++ compiler; the slow tests have that too."""
+    """Trace and differentiate as torch.compile does, without its C++ compiler. The slow tests use the compiler too."""
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     _compare_compiled(tiny, events)
 
@@ -137,7 +137,7 @@ def test_networks_compiled_to_machine_code_learn_what_plain_ones_do(tiny: Make, 
 
 
 def _compare_compiled(tiny: Make, events: Run) -> None:
-    # In two parts, of which the networks are compiled; rounds compiled whole have tests of their own.
+    # In two parts, of which the networks are compiled; steps compiled whole have tests of their own.
     how = {
         "precision": "fp32",
         "budget": {"images": 128, "seconds": None},

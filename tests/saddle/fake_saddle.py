@@ -15,7 +15,7 @@ ORDERS = {
     "resume": ({"paused"}, "queued"),
     "retry": ({"failed", "diverged"}, "queued"),
 }
-"""From which states, to which."""
+"""The states that each order leads from, and to."""
 AT = "2026-11-23T12:00:00Z"
 
 
@@ -37,8 +37,9 @@ class Answer:
 
 @dataclass
 class FakeSaddle:
-    """`cut_after[i]` cuts event stream i in the midst of a frame after so many events; `close_after[i]` ends it there
-    in good order."""
+    """A fake service. After `cut_after[i]` events it cuts event stream i within a frame; after `close_after[i]` events
+    it ends the stream in good order.
+    """
 
     url: str = ""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class FakeSaddle:
     pinned: set[str] = field(default_factory=set)
 
     def answer_next(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """The next request gets this; status 0 cuts the connection without an answer."""
+        """Give this answer to the next request. Status 0 cuts the connection without an answer."""
         self.instead.append(Answer(status, body, headers))
 
     def add_job(self, status: str = "running", **changes: Any) -> str:
@@ -89,7 +90,7 @@ class FakeSaddle:
         events.append(event)
 
     def add_run(self, status: str = "succeeded", *, ticks: int = 3) -> str:
-        """A job that went through all its states."""
+        """Add a job that went through all its states."""
         job_id = self.add_job(status)
         self.add_event(job_id, "state", status="queued", previous=None, reason=None, attempt=0)
         self.add_event(job_id, "state", status="running", previous="queued", reason=None, attempt=1)
@@ -120,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Silence on the standard error of the tests."""
+        """Write nothing to the standard error of the tests."""
 
     def _handle(self) -> None:
         url = urlsplit(self.path)
@@ -239,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
         self._json(200, {"data": items[start:end], "has_more": more, "next": ids[end - 1] if more else None})
 
     def _stream(self, events: list[dict[str, Any]]) -> None:
-        """Ends after the last event, or as `cut_after` and `close_after` say."""
+        """Send the stream. It ends after the last event, or as `cut_after` and `close_after` say."""
         cut = self.fake.cut_after.popleft() if self.fake.cut_after else None
         close = self.fake.close_after.popleft() if self.fake.close_after else None
         last_id = int(self.headers.get("Last-Event-ID", 0))

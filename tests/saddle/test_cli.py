@@ -1,4 +1,4 @@
-"""The command `saddle`: what it prints, sends and exits with."""
+"""The command `saddle`: its output, its requests and its exit codes."""
 
 import json
 from pathlib import Path

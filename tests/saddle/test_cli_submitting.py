@@ -1,4 +1,4 @@
-"""`saddle submit` and `saddle fork`: what they send, print and exit with."""
+"""`saddle submit` and `saddle fork`: their requests, output and exit codes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the client has the service do: how often it is sent, and under which key."""
+"""The client's changes to jobs: how often each request is sent, and under which key."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from store.database import Database, Outbox
 
 
 class Delivered:
-    """What was told to the world, in order."""
+    """The outboxes that were delivered, in order."""
 
     def __init__(self) -> None:
         self.outboxes: list[Outbox] = []

@@ -20,7 +20,7 @@ def test_a_folder_appears_whole(tmp_path):
 
 
 def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    """Else a power cut could leave the name with half of what it stands for."""
+    """Without the sync, a power cut could leave the name with half of the files."""
     done = []
     fsync, rename = os.fsync, Path.rename
 
@@ -143,7 +143,7 @@ def test_a_key_that_has_vanished_is_not_found(artifacts):
 
 
 def test_an_artifact_holds_no_folders(artifacts):
-    """Their files would not be on the disk when the artifact has its key."""
+    """The files of inner folders would not be on the disk when the artifact has its key."""
     with pytest.raises(ValueError, match="a folder"), artifacts.put("jobs/a/1", min_free_bytes=0) as folder:
         (folder / "deep").mkdir()
     assert list(artifacts.list("jobs")) == []
@@ -163,7 +163,7 @@ def test_keys_are_listed_below_a_prefix_with_their_age(artifacts):
 
 
 def test_what_a_killed_put_or_delete_has_left_is_listed_and_deleted(artifacts):
-    """Folders above artifacts are not listed, nor are empty ones: to delete them would take artifacts along."""
+    """Folders above artifacts are not listed, nor are empty ones: their deletion would remove artifacts too."""
     put(artifacts, "jobs/a/checkpoints/1")
     for left in ("jobs/a/checkpoints/.2.abc.partial", "jobs/.b.abc.doomed/checkpoints/1", "jobs/c/checkpoints"):
         (artifacts.root / left).mkdir(parents=True)

@@ -8,7 +8,7 @@ from tests.store.rows import new_job
 
 
 def post(db, *, key: str = "k", fingerprint: str = "f", tenant: str = "default") -> str:
-    """What the route does: reserve, create, fulfil, in one transaction."""
+    """Do what the route does: reserve, create, fulfil, in one transaction."""
     with db.write() as session:
         earlier = idempotency.reserve(session, tenant=tenant, key=key, fingerprint=fingerprint)
         if earlier is not None:

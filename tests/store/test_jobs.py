@@ -1,4 +1,4 @@
-"""What clients see and change of jobs, on both databases."""
+"""Jobs as clients see and change them, on both databases."""
 
 import pytest
 

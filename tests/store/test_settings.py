@@ -1,4 +1,4 @@
-"""Wrong settings are told in one line that says what to write, and right ones lead where they say."""
+"""Settings: wrong ones are explained in one line that says what to write, and right ones are used."""
 
 import os
 
@@ -56,11 +56,11 @@ WRONG_VALUES = [
     ("MAX_BODY_BYTES", "1 MB", "SADDLE_MAX_BODY_BYTES=1000000"),
 ]
 HARD_NAMES = ["a?b", "100%41", "a#b", "a b", "a:b", "a;b&c=d+e", "ä", "%", "a\\b'\"c", "[x]@y"]
-"""Characters that mean something in an address."""
+"""Names with characters that mean something in an address."""
 
 
 def told(monkeypatch, **variables: str) -> str:
-    """The line about a wrong environment."""
+    """Return the line about a wrong environment."""
     for name, value in variables.items():
         monkeypatch.setenv(f"SADDLE_{name}", value)
     with pytest.raises(ValidationError) as refusal:

@@ -1,4 +1,4 @@
-"""Which state follows which: every change that a client or a runner can make, from every state."""
+"""Transitions between states: every change that a client or a runner can make, from every state."""
 
 from collections.abc import Callable
 

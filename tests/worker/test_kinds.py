@@ -1,4 +1,4 @@
-"""A second kind of job inherits lease, cancel, pause, retries, events and progress from the house."""
+"""A second kind of job inherits lease, cancel, pause, retries, events and progress."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def test_a_killed_runner_is_tried_again_where_its_progress_stood(db, supervise, 
 
 
 def test_crashes_end_it(supervise, count, job_of, monkeypatch):
-    """The kind's module is not there: every runner dies at its import."""
+    """The kind's module is missing: every runner dies at its import."""
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent / 'broken_kind'}{os.pathsep}{ROOT}")
     job_id = count(FEW, kind="broken", max_attempts=2)
     supervise(job_id)

@@ -14,7 +14,7 @@ from tests.worker.conftest import TINY
 from worker.lease import Lease
 
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""What hangs is a stand-in."""
+"""Only one database is needed: the one that hangs is a stand-in."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def lease(db, settings, submit):
 
 @contextmanager
 def hanging(monkeypatch, db) -> Iterator[None]:
-    """A database that takes every question and answers none, as a frozen server or a cut network does."""
+    """Replace the database by one that takes every question and answers none, like a frozen server or a cut network."""
     answer = threading.Event()
     read = db.read
 
@@ -65,7 +65,7 @@ def test_whoever_hangs_in_a_silent_database_is_told_before_the_lease_ends(lease,
 
 @one_database
 def test_an_outage_that_is_shorter_than_the_lease_is_no_loss(lease, db, settings, monkeypatch, wait_for):
-    """Three quarters of the lease, as 45 seconds are of 60."""
+    """The outage lasts three quarters of the lease, as 45 seconds are of 60."""
     began = time.monotonic()
     with lease:
         with hanging(monkeypatch, db):

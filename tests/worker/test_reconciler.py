@@ -56,7 +56,7 @@ def test_an_absent_broker_does_not_keep_it_from_freeing_jobs(db, settings, submi
 
 
 class Clock:
-    """Shows what it is set to."""
+    """A clock that shows the time it is set to."""
 
     now = 0.0
 

@@ -1,4 +1,4 @@
-"""How a runner ends, whatever the kind of its job."""
+"""The ends of a runner, whatever the kind of its job."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_the_status_says_how_it_ended(attempt_at, submit, job_of, work, exit_sta
 
 
 def test_a_kind_that_forgets_to_end_its_job_crashes(attempt_at, submit):
-    """Else the job would wait for its lease to run out."""
+    """Without the crash, the job would wait for its lease to run out."""
     with pytest.raises(RuntimeError, match="without an end"):
         runner.run(attempt_at(submit(TINY)), forget_the_end)
 

@@ -1,4 +1,4 @@
-"""Attempts at real trainings: the real runner in its own process, killed and stopped in the ways that happen."""
+"""Attempts at real trainings: the real runner in its own process, killed and stopped in every way that occurs."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from worker.supervisor import Supervisor
 
 
 def series(db, job_id: str) -> dict[int, dict[str, float]]:
-    """What is reproducible of the training series."""
+    """Return the reproducible part of the training series."""
     with db.read() as session:
         rows = events.series(session, job_id=job_id, after_images=-1)
     assert len({images for images, _ in rows}) == len(rows)

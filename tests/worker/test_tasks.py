@@ -1,4 +1,4 @@
-"""Hints are taken under the name of this release, and under the one that may wait in a broker during an upgrade."""
+"""Hints are taken under this release's name, and under the old one that may wait in a broker during an upgrade."""
 
 import pytest
 

@@ -11,8 +11,9 @@ from store import jobs
 from worker.attempt import Attempt
 
 Run = Callable[[Attempt], None]
-"""Does an attempt's work and ends the job by `finish` or `pause_on_failure`, or raises `Stopped` where it was asked to
-stop. Whatever else it raises is a crash."""
+"""A function that does an attempt's work. It ends the job by `finish` or `pause_on_failure`, or raises `Stopped` when
+asked to stop. Any other exception is a crash.
+"""
 
 
 class UnknownKind(Exception):

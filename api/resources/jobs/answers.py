@@ -70,7 +70,7 @@ class Parameters(Answer):
 
 
 class DryRun(Answer):
-    """What a spec stands for and what it will need; nothing is stored."""
+    """The resolved spec and what it will need; nothing is stored."""
 
     spec: TrainingSpec
     parameters: Parameters

@@ -72,7 +72,7 @@ def index(
     status: Annotated[str | None, Query(pattern=f"^({'|'.join(states.STATUSES)})$")] = None,
     dataset: Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$")] = None,
 ) -> Page[JobOut]:
-    """Your jobs, newest first. `metadata[key]=value` filters by the client's metadata."""
+    """List your jobs, newest first. `metadata[key]=value` filters by the client's metadata."""
     labels = _labels(request)
     with services.database.read() as session:
         rows, more = jobs.page(

@@ -1,4 +1,4 @@
-"""/v1/jobs/{id}/cancel, pause, resume, retry: the orders that change a job's course."""
+"""/v1/jobs/{id}/cancel, pause, resume, retry: requests that change a job's state."""
 
 from collections.abc import Callable
 from http import HTTPStatus

@@ -7,7 +7,7 @@ from store.idempotency import Answer
 
 
 def new_job(spec: TrainingSpec, *, tenant: str, forked_from: tables.Checkpoint | None = None) -> jobs.NewJob:
-    """Return what the store needs to know of a job. `forked_from`: the checkpoint that it begins with."""
+    """Return the store's description of a new job. `forked_from`: the checkpoint that it begins with."""
     return jobs.NewJob(
         tenant=tenant,
         name=spec.name,

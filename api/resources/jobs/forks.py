@@ -55,12 +55,12 @@ def fork(
     body: Annotated[JsonBody, Depends(json_body)],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """A new job that begins with a copy of a checkpoint: with a longer budget, other rates, another seed."""
+    """Create a job that begins with a copy of a checkpoint: with a longer budget, other rates, another seed."""
     try:
         wish = Fork.model_validate(body.data)
     except ValidationError as error:
         raise invalid_spec(error, body.data) from error
-    # Before the parent is looked at: since the first request it may have been deleted, or have gone on too far.
+    # Before the parent is read: since the first request it may have been deleted or have trained too far.
     earlier = idempotency.find(services, who, key=idempotency_key, body=body)
     if earlier is not None:
         return earlier

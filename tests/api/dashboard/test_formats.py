@@ -1,4 +1,4 @@
-"""How the pages write numbers, names and specs."""
+"""Formats of numbers, names and specs on the pages."""
 
 import html
 import json

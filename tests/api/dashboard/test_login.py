@@ -1,4 +1,4 @@
-"""Who gets into the pages, and how: keys, sessions, and what other sites cannot do."""
+"""Signing in to the pages: keys, sessions, and what other sites cannot do."""
 
 import dataclasses
 import html

@@ -1,4 +1,4 @@
-"""The pages as the server sends them: the list, a job, and what they are made of."""
+"""The pages as the server sends them: the list, a job, and their files."""
 
 import dataclasses
 import html

@@ -1,4 +1,4 @@
-"""An error that nobody expected: told to the client as little as possible, to the operator in full."""
+"""Unexpected errors: the client learns as little as possible, the operator everything."""
 
 import re
 

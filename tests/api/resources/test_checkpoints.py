@@ -1,4 +1,4 @@
-"""Pins, and the generator to take away."""
+"""Pins, and the download of the generator."""
 
 import httpx
 import pytest

@@ -49,7 +49,7 @@ def test_events_come_as_a_list_oldest_first(client, job_id):
 
 
 def read_stream(client, job_id, **headers):
-    """Ids and types until the server ends the stream."""
+    """Return ids and types until the server ends the stream."""
     with client.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line]
@@ -98,7 +98,7 @@ def test_the_stream_goes_on_live(client, runner, job_id):
 
 
 def test_events_that_redis_was_not_told_of_come_in_their_place(client, services, runner, job_id):
-    """As when the worker dies, or Redis does, between the commit and the telling."""
+    """Redis is not told of an event when it, or the worker, dies after the commit."""
     silent = Database(services.settings.database, deliver=lambda outbox: None)
     mute = Runner(dataclasses.replace(services, database=silent))
 

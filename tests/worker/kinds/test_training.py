@@ -1,4 +1,4 @@
-"""How the ends of a training are recorded."""
+"""The ends of a training, and how each is recorded."""
 
 import pytest
 import torch

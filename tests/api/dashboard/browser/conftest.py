@@ -52,7 +52,7 @@ def installation(tmp_path, sqlite_url, redis_url) -> Iterator[Installation]:
 
 @pytest.fixture
 def browser(chromium, installation) -> Iterator[webdriver.Chrome]:
-    """Signed in, on the list; its logs begin here."""
+    """Return a browser that is signed in and shows the list. Its logs begin here."""
     chromium.delete_all_cookies()
     sign_in(chromium, installation)
     for kind in ("browser", "performance"):
@@ -70,7 +70,7 @@ def sign_in(browser, installation):
 
 @pytest.fixture
 def shows(browser):
-    """Waits until an element's text, or a script's value, holds what is asked for."""
+    """Return a function that waits until an element's text, or a script's value, holds what is asked for."""
 
     def wait(selector: str, text: str) -> None:
         def there() -> bool:
@@ -93,7 +93,7 @@ def running_job(installation, **wishes):
 
 
 def points(browser):
-    """How many points the chart of the losses has."""
+    """Return a function that counts the points in the chart of the losses."""
     script = "return document.evaluate(arguments[0], document, null, 9).singleNodeValue?.data?.[0].x.length ?? 0"
     return browser.execute_script(script, f"{LOSSES}/div")
 

@@ -1,4 +1,4 @@
-"""What a person orders in a real browser: cancel, pause, resume, try again, delete."""
+"""Buttons in a real browser: cancel, pause, resume, try again, delete."""
 
 from selenium.webdriver.common.by import By
 

@@ -1,4 +1,4 @@
-"""Cancel, pause, resume and retry: what a client may do in which state, and what comes of it."""
+"""Cancel, pause, resume and retry: what a client may do in each state, and the result."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def order(client, job_id, verb):
 
 
 def told(client, job_id):
-    """The states of its history, oldest first."""
+    """Return the states of the job's history, oldest first."""
     events = client.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "application/json"}).json()["data"]
     return [event["data"]["status"] for event in events if event["type"] == "state"]
 
