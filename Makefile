@@ -6,6 +6,9 @@ DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
 PROCESSES := tests/faults tests/worker
 
+# The tests start hundreds of processes: each would compile the same files again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test slow faults soak check format bench gallery clean
 
