@@ -50,7 +50,7 @@ def _read(name: str, folder: Path) -> NDArray[np.uint8]:
 
 
 def verified(path: Path) -> bytes:
-    """Return the uncompressed content of one of the four files. Raises DatasetCorrupt if it is not the published one."""
+    """Return one of the four files, uncompressed. Raises DatasetCorrupt if its content is not the published one."""
     try:
         content = gzip.decompress(path.read_bytes())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

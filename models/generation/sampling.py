@@ -65,7 +65,7 @@ def images_NHWC(
     truncation: float = 1.0,
     label: int | None = None,
 ) -> Stored:
-    """Return the images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
+    """Return images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
 
     Each bit of an image depends on the checkpoint, the seed, its index, the truncation and the label alone, not on the
     other images of the call. `truncation` scales the latents: below 1 images vary less and are more typical. `label` is

@@ -1,4 +1,4 @@
-"""The quality figures: what each is called, which way is better, and what it needs of a dataset."""
+"""The quality figures: the name of each, the direction that is better, and the dataset fact that it needs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from models.specs.datasets import DatasetFacts
 
 Metric = Literal["fid", "precision_recall", "modes"]
-"""What a spec's evaluation may ask for. A metric gives one figure or several."""
+"""The metrics that a spec's evaluation may ask for. A metric gives one figure or several."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MetricFacts:
     needs: Literal["features", "modes"]
     """The fact that a dataset must have."""
     lacks: str
-    """What a dataset without it lacks, in words."""
+    """The missing fact in words, for messages about a dataset without it."""
 
     def suits(self, facts: DatasetFacts) -> bool:
         return getattr(facts, self.needs) is not None
