@@ -19,7 +19,7 @@ class DatasetFacts(Spec):
     resolution: int = Field(ge=1, le=1024)
     """Pixels a side; images are square. 1: the data are points in the plane."""
     channels: int = Field(ge=1, le=4)
-    """1 grey, 3 RGB; 2 the coordinates of a point."""
+    """Number of channels: 1 for grey, 3 for RGB, 2 for the coordinates of a point."""
     images: int = Field(ge=1, le=10**12)
     classes: int = Field(ge=0, le=10**6)
     """Number of classes; labels run from 0 to one less. 0: the images have no labels."""

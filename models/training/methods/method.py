@@ -42,7 +42,7 @@ class Method(ABC):
     """A way to train. Its entry in `models.specs.methods` decides which specs it trains and checks its requirements."""
 
     kept_passes: ClassVar[Mapping[str, int]]
-    """For each role, the number of forward passes for one image whose activations a step keeps in memory."""
+    """The number of forward passes for one image whose activations a step keeps in memory, by role."""
 
     @abstractmethod
     def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:

@@ -10,7 +10,7 @@ from models.training.guard.verdict import Evidence, Memory, Moment
 @dataclass(frozen=True)
 class Detector:
     moment: Moment
-    """When the detector runs: before the state is used ("state"), after a tick, or after an evaluation."""
+    """The moment at which the detector runs: before the state is used, after a tick, or after an evaluation."""
     look: Callable[[Evidence, Memory], tuple[str | None, Memory]]
     """(the evidence, its memory) -> a message for people if there is a failure, else None; and its new memory.
 
