@@ -1,7 +1,7 @@
-"""Adversarial losses: pure functions of logits, float32, one logit an image.
+"""Adversarial losses: pure functions of logits, float32, one logit for each image.
 
-Every loss is minimised. The discriminator's rewards high logits for real images and low ones for fakes; the generator's
-rewards high logits for fakes. sigma is the logistic function.
+Every loss is minimised. The discriminator's loss rewards high logits for real images and low logits for fakes; the
+generator's loss rewards high logits for fakes. sigma is the logistic function.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from models import specs
 Side = Callable[..., Tensor]
 """(logits of real images, logits of fakes) -> the loss or share, a scalar.
 
-The fields of the loss's spec, if it has any beside its kind, are passed by name.
+The fields of the loss's spec other than `kind` are passed by name.
 """
 
 
@@ -24,7 +24,7 @@ class Functions:
     discriminator: Side
     generator: Side
     accuracy: Side
-    """The share of images, or of pairs, that the discriminator gets right; guessing gets one half."""
+    """The share of images, or of pairs, that the discriminator classifies correctly. Guessing gives one half."""
     generator_compares: bool
     """Whether the generator's loss depends on the real images' logits."""
 
@@ -44,17 +44,17 @@ def build(spec: specs.Loss) -> Functions:
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + e^x) = -log sigma(-x), at any size of x."""
+    """Return log(1 + e^x) = -log sigma(-x), without overflow for any x."""
     return x.logaddexp(x.new_zeros(()))
 
 
 def absolute_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of images on the right side of zero."""
+    """Return the share of logits on the correct side of zero."""
     return ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
 
 
 def paired_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of pairs in the right order; a relativistic discriminator's zero means nothing."""
+    """Return the share of pairs in the correct order. A relativistic discriminator's zero has no meaning."""
     return (real > fake).float().mean()
 
 
@@ -64,7 +64,7 @@ def binary_d(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
-    """E log(1 - sigma(D(G(z)))): Goodfellow et al. 2014, eq. 1, the terms that the generator has a hand in."""
+    """E log(1 - sigma(D(G(z)))): Goodfellow et al. 2014, eq. 1, the terms that depend on the generator."""
     del real
     return -softplus(fake).mean()
 
@@ -87,7 +87,7 @@ def least_squares_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def nearer_one_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of images on the right side of one half, the middle between the targets."""
+    """Return the share of logits on the correct side of one half, the middle between the targets."""
     return ((real > 0.5).float().mean() + (fake < 0.5).float().mean()) / 2
 
 
@@ -128,7 +128,7 @@ def relativistic_average_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def average_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of images on the right side of the other kind's mean."""
+    """Return the share of logits on the correct side of the other kind's mean."""
     return ((real > fake.mean()).float().mean() + (fake < real.mean()).float().mean()) / 2
 
 

@@ -58,8 +58,8 @@ def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint)
     job.images_seen, job.seconds_trained, job.latest_checkpoint = new.images_seen, new.seconds_trained, row.id
     if new.quality is not None:
         job.quality = new.quality | {"images_seen": new.images_seen}
-        if _best(session, job_id=job.id, limit=1) == [row]:
-            job.best_checkpoint = row.id
+    if _best(session, job_id=job.id, limit=1) == [row]:
+        job.best_checkpoint = row.id
     data: dict[str, Any] = {"id": row.id, "size_bytes": row.size_bytes, "quality": row.quality}
     events.append(session, job_id=job.id, kind="checkpoint", data=data, images_seen=new.images_seen)
     return row

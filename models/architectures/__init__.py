@@ -1,4 +1,4 @@
-"""The architectures by kind: networks that are made for each other."""
+"""The architectures by kind: sets of networks that are designed for each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from models.runtime import randomness
 
 
 class Maker(Protocol):
-    """Makes a network from the architecture's spec.
+    """Make a network from the architecture's spec.
 
-    A generator maps N x latent_dim normal noise to images_NCHW in [-1, 1]; a discriminator maps such images to N
-    logits; an encoder maps them to N x 2 latent_dim. All of them take one conditioning value as a second argument: N
-    labels, int64, if `classes` is above 0, else None.
+    A generator maps N x latent_dim normal noise to images_NCHW in [-1, 1]. A discriminator maps such images to N
+    logits. An encoder maps them to N x 2 latent_dim. Each network takes a condition as its second argument: N labels,
+    int64, if `classes` is above 0, else None.
     """
 
     def __call__(self, spec: Any, /, *, image_CHW: tuple[int, int, int], classes: int) -> nn.Module: ...
@@ -26,7 +26,7 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Architecture:
-    """Networks that are made for each other, by role. They are built in this order."""
+    """The makers of an architecture's networks, by role. The networks are built in this order."""
 
     networks: Mapping[str, Maker]
 
@@ -34,7 +34,7 @@ class Architecture:
 def build(spec: specs.TrainingSpec) -> dict[str, nn.Module]:
     """Return the networks by role, on the CPU. Their weights are a function of the spec's seed.
 
-    The process's own random generator is left as it was.
+    The process's global random generator is not changed.
     """
     architecture = REGISTRY[spec.architecture.kind]
     shape, number = image_CHW(spec), classes(spec)
@@ -49,7 +49,7 @@ def build(spec: specs.TrainingSpec) -> dict[str, nn.Module]:
 def mixes_images(network: nn.Module) -> bool:
     """Return whether a layer's output for an image depends on the other images of the batch.
 
-    A layer says so by an attribute `mixes_images`; PyTorch's batch norms, in training mode, are known to.
+    A layer declares this by an attribute `mixes_images`. PyTorch's batch norms need none: in training mode they mix.
     """
     return any(isinstance(layer, _BatchNorm) or getattr(layer, "mixes_images", False) for layer in network.modules())
 
@@ -61,7 +61,7 @@ def image_CHW(spec: specs.TrainingSpec) -> tuple[int, int, int]:
 
 
 def classes(spec: specs.TrainingSpec) -> int:
-    """Return the number of classes that the networks are told; 0 if they are told none."""
+    """Return the number of classes that the networks are conditioned on; 0 if they are unconditional."""
     return spec.dataset.facts.classes if spec.labels else 0
 
 

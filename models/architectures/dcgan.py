@@ -12,7 +12,8 @@ _DEVIATION = 0.02
 class Generator(nn.Module):
     """N x latent_dim noise, and N labels where there are classes -> images_NCHW in [-1, 1].
 
-    The feature maps halve as the resolution doubles. Batch norms are told the class; without them the latents are.
+    The number of feature maps halves as the resolution doubles. The class conditions the batch norms; without batch
+    norms it conditions the latents.
     """
 
     def __init__(self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
@@ -43,7 +44,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """images_NCHW in [-1, 1], and N labels where there are classes -> N logits, or N x outputs for more than one.
 
-    The feature maps double as the resolution halves.
+    The number of feature maps doubles as the resolution halves.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Discriminator(nn.Module):
         logits: Tensor = flatten(head(features_NCHW)).squeeze(1)
         if labels is None:
             return logits
-        # The projection sees the sum over all places, as in Miyato & Koyama 2018.
+        # The projection takes the sum over all positions, as in Miyato & Koyama 2018.
         projected: Tensor = self.projection(logits, features_NCHW.sum((2, 3)), labels)
         return projected
 

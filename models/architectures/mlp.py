@@ -1,4 +1,4 @@
-"""Fully connected networks; the default widths are the article's.
+"""Fully connected networks. The default widths are the article's.
 
 Legend: N images a batch, C channels, H x W pixels.
 """
@@ -14,7 +14,7 @@ from models.architectures import layers
 
 
 class Apart(nn.Module):
-    """N x C K -> N C x K: from here on each channel is on its own."""
+    """N x C K -> N C x K: the following layers handle each channel separately."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Apart(nn.Module):
 
 
 class Together(Apart):
-    """N C x K -> N x C K: from here on an image's channels are one."""
+    """N C x K -> N x C K: the following layers handle an image's channels together."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features.reshape(len(features) // self.channels, -1)
@@ -34,7 +34,8 @@ class Together(Apart):
 class Generator(nn.Module):
     """N x latent_dim noise, and N labels where there are classes -> images_NCHW in [-1, 1].
 
-    The article ends in a sigmoid, for pixels in [0, 1]. In [-1, 1] the same function is 2 sigma(x) - 1 = tanh(x / 2).
+    The article's generator ends in a sigmoid, for pixels in [0, 1]. For pixels in [-1, 1] the same function is
+    2 sigma(x) - 1 = tanh(x / 2).
     """
 
     def __init__(self, spec: specs.MlpArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
@@ -62,7 +63,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """images_NCHW in [-1, 1], and N labels where there are classes -> N logits, or N x outputs for more than one.
 
-    The article's last sigmoid lives in the losses, which take logits.
+    The article's last sigmoid is part of the losses here, which take logits.
     """
 
     def __init__(

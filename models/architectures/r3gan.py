@@ -1,7 +1,7 @@
 """ResNeXt blocks without normalisation: Huang et al. 2024, R3GAN, for any size that halves down to 3..7 pixels.
 
-Two things are not the paper's: the generator ends in a tanh, as all images here are in [-1, 1], and resampling is by
-[1, 3, 3, 1] (bilinear), where the paper's code has [1, 2, 1].
+One thing differs from the paper: the generator ends in a tanh, because all images here are in [-1, 1]. Resampling uses
+the filter [1, 3, 3, 1] (bilinear), as in the authors' code.
 """
 
 from math import sqrt
@@ -17,9 +17,9 @@ from models.architectures import layers
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 _SLOPE = 0.2
-# He et al. 2015, eq. 15: what a leaky ReLU takes from the variance, the weights behind it give back.
+# He et al. 2015, eq. 15: the gain makes up for the variance that a leaky ReLU removes.
 _GAIN = sqrt(2 / (1 + _SLOPE**2))
-# The layers of a block's branch, the m of Zhang et al. 2019 (Fixup), section 3.
+# The number of layers in a block's branch: m in Zhang et al. 2019 (Fixup), section 3.
 _BRANCH_LAYERS = 3
 _WIDEST = 8
 
@@ -27,8 +27,8 @@ _WIDEST = 8
 class Generator(nn.Module):
     """N x latent_dim noise, and N labels where there are classes -> images_NCHW in [-1, 1].
 
-    A learned image of the lowest resolution, each of its feature maps scaled by the latents; then for every resolution
-    blocks, between them 1x1 convolutions and upsampling.
+    Starts from a learned image of the lowest resolution, whose feature maps are scaled by the latents. Every resolution
+    has its blocks; 1x1 convolutions and upsampling lead to the next resolution.
     """
 
     def __init__(self, spec: specs.R3ganArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
@@ -57,7 +57,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """images_NCHW in [-1, 1], and N labels where there are classes -> N logits.
 
-    The generator's mirror image; at the end each feature map is weighed by a learned image of the lowest resolution.
+    Mirrors the generator. At the end each feature map is weighted by a learned image of the lowest resolution.
     """
 
     def __init__(self, spec: specs.R3ganArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
@@ -85,9 +85,9 @@ class Discriminator(nn.Module):
 
 
 class _Block(nn.Module):
-    """An inverted bottleneck of grouped convolutions, the identity at first (Huang et al. 2024, section 4).
+    """An inverted bottleneck of grouped convolutions, initialised as the identity (Huang et al. 2024, section 4).
 
-    Fix-up initialisation: the branch's last layer starts at zero, and the weights before it are scaled by
+    Fixup initialisation: the branch's last layer starts at zero, and the weights before it are scaled by
     depth^(-1 / (2m - 2)), where `depth` counts the network's blocks and m the branch's layers (Zhang et al. 2019).
     """
 
@@ -109,9 +109,9 @@ class _Block(nn.Module):
 
 
 class _Resampling(nn.Module):
-    """Holds the filter [1, 3, 3, 1] / 8 of both directions, for every feature map by itself; outside is zero.
+    """Base of both resampling layers: the filter [1, 3, 3, 1] / 8, applied to each feature map; padding is zero.
 
-    A convolution, as the gradient of `interpolate` differs from run to run on a GPU.
+    It is a convolution because the gradient of `interpolate` differs from run to run on a GPU.
     """
 
     kernel: Tensor
@@ -129,12 +129,12 @@ class _Halving(_Resampling):
 
 class _Doubling(_Resampling):
     def forward(self, features_NCHW: Tensor) -> Tensor:
-        # Times 4, as a pixel is spread over four.
+        # Times 4, because each pixel is spread over four.
         return functional.conv_transpose2d(features_NCHW, 4 * self.kernel, stride=2, padding=1, groups=len(self.kernel))
 
 
 def _widths(spec: specs.R3ganArchitecture, *, levels: int) -> list[int]:
-    """Feature maps at each resolution, the highest first."""
+    """Return the number of feature maps at each resolution, the highest resolution first."""
     return [spec.channels * min(2**level, _WIDEST) for level in range(levels + 1)]
 
 
@@ -143,7 +143,7 @@ def _change(width_in: int, width_out: int) -> list[nn.Module]:
 
 
 def _drawn(layer: Layer, *, gain: float = 1.0) -> Layer:
-    """Normal weights that keep a variance but for the gain squared (He et al. 2015), and no bias at first."""
+    """Draw normal weights that multiply the variance by the gain squared (He et al. 2015); set biases to zero."""
     fan_in = layer.weight[0].numel()
     nn.init.normal_(layer.weight, 0.0, gain / sqrt(fan_in))
     if layer.bias is not None:

@@ -1,8 +1,8 @@
 """Residual blocks: Miyato et al. 2018, SNGAN, appendix B.4, for any size that halves down to 3..7 pixels.
 
-All blocks are equally wide. The generator has a block for every doubling of the resolution, the discriminator one for
-every halving and one more. Where the paper's shortcuts resample after their 1x1 convolution or convolve at the higher
-resolution, here they convolve at the lower one: the two commute, and it costs a quarter.
+All blocks have the same width. The generator has a block for every doubling of the resolution; the discriminator has
+one for every halving and one more. The 1x1 convolutions of shortcuts are computed at the lower resolution, where the
+paper computes some at the higher one: convolution and resampling commute, and this costs a quarter.
 """
 
 from math import sqrt
@@ -15,14 +15,14 @@ from models.architectures import layers
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
-# The paper's code draws Glorot's uniform weights: residual 3x3 convolutions with this gain, all other layers with 1.
+# The paper's code uses Glorot's uniform initialisation: gain sqrt(2) for residual 3x3 convolutions, 1 elsewhere.
 _RESIDUAL_GAIN = sqrt(2)
 
 
 class Generator(nn.Module):
     """N x latent_dim noise, and N labels where there are classes -> images_NCHW in [-1, 1].
 
-    Batch norms are told the class; without them the latents are.
+    The class conditions the batch norms; without batch norms it conditions the latents.
     """
 
     def __init__(self, spec: specs.ResnetArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:
@@ -100,7 +100,7 @@ class _Doubling(nn.Module):
 
 
 class _Halving(nn.Module):
-    """The discriminator's block: N x C x H x W -> N x C' x H/2 x W/2. The first one sees pixels, which no ReLU cuts."""
+    """The discriminator's block: N x C x H x W -> N x C' x H/2 x W/2. The first applies no ReLU to the pixels."""
 
     def __init__(self, channels_in: int, channels: int, *, first: bool = False) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class _Halving(nn.Module):
 
 
 class _Even(nn.Module):
-    """The discriminator's last block: shapes stay."""
+    """The discriminator's last block. It keeps the shape of its input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

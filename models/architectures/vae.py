@@ -1,6 +1,6 @@
-"""A variational autoencoder's networks (Kingma & Welling 2014): a backbone's generator, and its discriminator's twin.
+"""A variational autoencoder's networks (Kingma & Welling 2014): a backbone's generator, and an encoder.
 
-Nothing is judged here: in the discriminator's place stands an encoder.
+The encoder has the layers of the backbone's discriminator. There is no discriminator.
 """
 
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from models.architectures import dcgan, mlp
 
 
 def generator(spec: specs.VaeArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> nn.Module:
-    """The backbone's own."""
+    """Return the backbone's generator."""
     backbone = spec.backbone
     if isinstance(backbone, specs.MlpArchitecture):
         return mlp.Generator(backbone, image_CHW=image_CHW, classes=classes)
@@ -20,8 +20,8 @@ def generator(spec: specs.VaeArchitecture, *, image_CHW: tuple[int, int, int], c
 class Encoder(nn.Module):
     """images_NCHW in [-1, 1], and N labels where there are classes -> N x 2 latent_dim: means, then log-variances.
 
-    The backbone's discriminator with a wider last layer. A class adds its own vector to the outputs, zero at first:
-    that says as much as one added to the features, as the layer between is linear.
+    It is the backbone's discriminator with a wider last layer. Each class adds its own vector to the outputs, zero at
+    first. A vector added to the features would be equivalent, because the layer between them is linear.
     """
 
     def __init__(self, spec: specs.VaeArchitecture, *, image_CHW: tuple[int, int, int], classes: int) -> None:

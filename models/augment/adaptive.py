@@ -1,6 +1,6 @@
-"""Adaptive augmentation: images are changed as often as the discriminator's overfitting calls for (Karras et al. 2020).
+"""Adaptive augmentation: the probability of a change follows the discriminator's overfitting (Karras et al. 2020, ADA).
 
-The control law of ADA with the policies of DiffAugment.
+It combines the control law of ADA with the policies of DiffAugment.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from models import specs
 from models.augment import policies
 
 P, SIGNS, IMAGES, STEPS = "adaptive.p", "adaptive.signs", "adaptive.images", "adaptive.steps"
-"""The statistics, float64 scalars: the probability, and since it last moved the sum of the signs of the real images'
-logits, the images and the steps. In float32 the slowest speeds would be lost in rounding.
+"""Names of the statistics, float64 scalars: the probability p, and three sums since p last moved: the signs of the real
+images' logits, the images, and the steps. In float32 the slowest speeds would be lost in rounding.
 """
 INTERVAL_STEPS = 4
 
 
 def shown(spec: specs.AdaptiveAugment, images_NCHW: Tensor, rng: Generator, statistics: Mapping[str, Tensor]) -> Tensor:
-    """Each policy, in the spec's order, changes each image with probability p, independently (section 2.3)."""
+    """Apply each policy, in the spec's order, to each image with probability p, independently (section 2.3)."""
     p = statistics.get(P, 0.0)
     for policy in spec.policies:
         changed_NCHW = policies.REGISTRY[policy](images_NCHW, rng)
@@ -29,10 +29,11 @@ def shown(spec: specs.AdaptiveAugment, images_NCHW: Tensor, rng: Generator, stat
 
 
 def update(spec: specs.AdaptiveAugment, logits: Tensor, statistics: dict[str, Tensor]) -> None:
-    """Take a step's logits into r_t = E[sign(D_train)], eq. 1; every four steps move p towards the target (section 3).
+    """Add a step's logits to r_t = E[sign(D_train)], eq. 1, and adapt p every four steps (section 3).
 
-    p rises if r_t is above the target and falls if below, by the images of the four steps over `speed_images`, within
-    [0, 1]. The tensors of the statistics are replaced, never written to. A logit that is NaN counts as neither sign.
+    p rises if r_t is above the target and falls if r_t is below it, by the images of the four steps divided by
+    `speed_images`, within [0, 1]. The tensors of the statistics are replaced, never written to. A logit that is NaN
+    counts as neither sign.
     """
     zero = torch.zeros((), dtype=torch.float64, device=logits.device)
     p, signs, seen, steps = (statistics.get(name, zero) for name in (P, SIGNS, IMAGES, STEPS))

@@ -1,4 +1,4 @@
-"""DiffAugment: every image that is shown is changed first, real and generated alike."""
+"""DiffAugment: every image is changed before the discriminator sees it, real and generated alike."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from models.augment import policies
 
 
 def shown(spec: specs.DiffAugment, images_NCHW: Tensor, rng: Generator, statistics: Mapping[str, Tensor]) -> Tensor:
-    """T(x), the policies in the spec's order (Zhao et al. 2020, fig. 4)."""
+    """Return T(x): the policies applied in the spec's order (Zhao et al. 2020, fig. 4)."""
     del statistics
     for policy in spec.policies:
         images_NCHW = policies.REGISTRY[policy](images_NCHW, rng)

@@ -1,4 +1,4 @@
-"""Mirroring real images, where a mirrored image is as natural: the dataset is twice as large."""
+"""Mirroring of real images. Where mirrored images are natural, it doubles the dataset."""
 
 import torch
 from torch import Generator, Tensor
@@ -21,6 +21,6 @@ def where_asked(spec: specs.DiffAugment | specs.AdaptiveAugment, images_NCHW: Te
 
 
 def flip(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Each image mirrored left to right with probability one half."""
+    """Mirror each image left to right with probability one half."""
     mirrored = torch.rand(len(images_NCHW), 1, 1, 1, device=images_NCHW.device, generator=rng) < 0.5
     return torch.where(mirrored, images_NCHW.flip(3), images_NCHW)

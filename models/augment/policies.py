@@ -1,8 +1,8 @@
-"""Policies: random changes of images that gradients pass through, twice if need be (Zhao et al. 2020, DiffAugment).
+"""Policies: random changes of images that can be differentiated twice (Zhao et al. 2020, DiffAugment).
 
-Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]. Every image draws for itself; draws have shape
-N111. The ranges are the paper's: brightness within [-0.5, 0.5], saturation within [0, 2], contrast within [0.5, 1.5],
-translation within [-1/8, 1/8] of the size, padded with zeros, and a cut-out square of half the size.
+Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]. Each image gets random numbers of its own, of
+shape N111. The ranges are the paper's: brightness within [-0.5, 0.5], saturation within [0, 2], contrast within
+[0.5, 1.5], translation within [-1/8, 1/8] of the size, padded with zeros, and a cut-out square of half the size.
 """
 
 from collections.abc import Callable
@@ -13,38 +13,41 @@ from torch import Generator, Tensor
 from models.specs.augment import Policy
 
 EMPTY = 0.0
-"""What is shown where there is no image: the paper's zero, mid-grey in [-1, 1].
+"""Value of pixels that lie outside the image: the paper's zero, mid-grey in [-1, 1].
 
-Not black: on a black background, as garments have, a hole or a shift would look like an image that the dataset could
-hold, and little would keep the generator from drawing them itself. Grey gives the change away: a fake with a hole of
-its own is shown with two, as no real image ever is. Changes of which the distribution can be undone do not leak (Karras
-et al. 2020, section 2.2).
+It is not black, because garments have a black background: a black hole or shift would look like an image of the
+dataset, and the generator could learn to draw it. Grey makes the change visible: a fake that has a hole already is
+shown with two, which never happens to a real image. A change whose effect on the distribution can be undone does not
+leak (Karras et al. 2020, section 2.2).
 """
 
 Change = Callable[[Tensor, Generator], Tensor]
-"""(images_NCHW, the source of rng on their device) -> images of the same shape."""
+"""(images_NCHW, rng on their device) -> images of the same shape."""
 
 
 def color(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Brightness, then saturation, then contrast. Values may leave [-1, 1]: clipping would stop the gradient there."""
+    """Change brightness, then saturation, then contrast.
+
+    Values may leave [-1, 1]: clipping would stop the gradient there.
+    """
     images_NCHW = brighten(images_NCHW, _uniform(images_NCHW, -0.5, 0.5, rng))
-    if images_NCHW.shape[1] > 1:  # One channel is its own mean: there is nothing to saturate.
+    if images_NCHW.shape[1] > 1:  # A single channel equals its mean, so saturation would change nothing.
         images_NCHW = saturate(images_NCHW, _uniform(images_NCHW, 0.0, 2.0, rng))
     return contrast(images_NCHW, _uniform(images_NCHW, 0.5, 1.5, rng))
 
 
 def translation(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Up to an eighth of the size, rounded down, each way along both axes."""
+    """Shift by up to an eighth of the size, rounded down, each way along both axes."""
     height, width = images_NCHW.shape[2:]
     down = _integers(images_NCHW, -(height // 8), height // 8, rng)
     return translate(images_NCHW, down, _integers(images_NCHW, -(width // 8), width // 8, rng))
 
 
 def cutout(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Half the size, rounded down, along both axes.
+    """Cut a hole of half the size, rounded down, along both axes.
 
-    The hole's centre may lie anywhere in the image and the border clips it, as in the authors' code: so borders are cut
-    as often as the middle, and at least about a quarter of the hole is in the image.
+    The hole's centre may lie anywhere in the image, and the border clips the hole, as in the authors' code. So borders
+    are cut as often as the middle, and at least about a quarter of the hole is in the image.
     """
     height, width = images_NCHW.shape[2:]
     size = height // 2, width // 2
@@ -56,36 +59,37 @@ def cutout(images_NCHW: Tensor, rng: Generator) -> Tensor:
 
 
 def brighten(images_NCHW: Tensor, shift_N111: Tensor) -> Tensor:
-    """x + shift."""
+    """Return x + shift."""
     return images_NCHW + shift_N111
 
 
 def saturate(images_NCHW: Tensor, factor_N111: Tensor) -> Tensor:
-    """m + factor (x - m), m the mean over the channels of a pixel."""
+    """Return m + factor (x - m), where m is the mean over the channels of a pixel."""
     mean_N1HW = images_NCHW.mean(1, keepdim=True)
     return mean_N1HW + factor_N111 * (images_NCHW - mean_N1HW)
 
 
 def contrast(images_NCHW: Tensor, factor_N111: Tensor) -> Tensor:
-    """m + factor (x - m), m the mean over all of an image."""
+    """Return m + factor (x - m), where m is the mean over the whole image."""
     mean_N111 = images_NCHW.mean((1, 2, 3), keepdim=True)
     return mean_N111 + factor_N111 * (images_NCHW - mean_N111)
 
 
 def translate(images_NCHW: Tensor, down_N111: Tensor, right_N111: Tensor) -> Tensor:
-    """y[i, j] = x[i - down, j - right], EMPTY where that is outside."""
+    """Return y[i, j] = x[i - down, j - right], EMPTY where that is outside."""
     height, width = images_NCHW.shape[2:]
     rows, columns = _grid(images_NCHW)
     rows_N1H1, columns_N11W = rows - down_N111, columns - right_N111
     outside_N1HW = _beyond(rows_N1H1, height) | _beyond(columns_N11W, width)
-    # Modulo rolls the image: every pixel is read once, so the gradient's scatter never adds up, in whatever order.
+    # Modulo rolls the image, so every pixel is read once. The gradient's scatter then adds nothing up, and so does not
+    # depend on the order of additions.
     pixels_N1P = (rows_N1H1 % height * width + columns_N11W % width).flatten(2)
     rolled_NCP = images_NCHW.flatten(2).gather(2, pixels_N1P.expand(-1, images_NCHW.shape[1], -1))
     return rolled_NCP.view(images_NCHW.shape).masked_fill(outside_N1HW, EMPTY)
 
 
 def cut_out(images_NCHW: Tensor, top_N111: Tensor, left_N111: Tensor, *, size: tuple[int, int]) -> Tensor:
-    """EMPTY in a hole of size (height, width), whose first row is `top` and first column `left`."""
+    """Set a hole of size (height, width) to EMPTY; its first row is `top` and its first column `left`."""
     rows, columns = _grid(images_NCHW)
     height, width = size
     outside_N1HW = _beyond(rows - top_N111, height) | _beyond(columns - left_N111, width)
@@ -93,7 +97,7 @@ def cut_out(images_NCHW: Tensor, top_N111: Tensor, left_N111: Tensor, *, size: t
 
 
 def _grid(images_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """The numbers of the rows, H x 1, and of the columns, W."""
+    """Return the indices of the rows, H x 1, and of the columns, W."""
     height, width = images_NCHW.shape[2:]
     device = images_NCHW.device
     return torch.arange(height, device=device).unsqueeze(1), torch.arange(width, device=device)

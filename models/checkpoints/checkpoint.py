@@ -1,8 +1,8 @@
-"""A checkpoint: a folder that holds all of a run's state. safetensors and JSON; nothing in it is ever unpickled.
+"""A checkpoint: a folder that holds all of a run's state, as safetensors and JSON. Nothing in it is ever unpickled.
 
-`generator.safetensors` holds the generator that samples are drawn from and is usable alone; `training.safetensors` the
-rest. `good.safetensors` exists where a run was stopped between two planned checkpoints: the state at the earlier
-one. `manifest.json` holds the spec, the progress and the SHA-256 of the other files, and of itself.
+`generator.safetensors` holds the generator that samples are drawn from, and is usable alone. `training.safetensors`
+holds the rest. `good.safetensors` exists if the run was stopped between two planned checkpoints; it holds the state at
+the earlier one. `manifest.json` holds the spec, the progress, and the SHA-256 of the other files and of itself.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a checkpoint's folder says about itself."""
+    """The content of `manifest.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +66,7 @@ class Manifest(BaseModel):
     good: Progress | None = None
     files: dict[str, File]
     sha256: str
-    """Of the manifest's own JSON, sorted and without this field."""
+    """SHA-256 of the manifest's JSON with sorted keys and without this field."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ class Checkpoint:
 
 
 def write(folder: Path, snapshot: Snapshot) -> Manifest:
-    """Write a checkpoint into an empty folder; every file, then the folder, is on disk when this returns.
+    """Write a checkpoint into an empty folder. Every file, then the folder, is on disk when this returns.
 
-    To be seen whole or not at all the folder must have a temporary name, which the caller then changes.
-    Raises NonFinite before anything is written.
+    The folder must have a temporary name, which the caller changes afterwards: only then do readers see the checkpoint
+    whole or not at all. Raises NonFinite, before anything is written, if the snapshot holds NaN or infinity.
     """
     if not snapshot.is_finite():
         raise NonFinite(f"the state at {snapshot.progress.images_seen} images is not finite")
@@ -109,7 +109,7 @@ def write(folder: Path, snapshot: Snapshot) -> Manifest:
 def read(folder: Path) -> Checkpoint:
     """Return the checkpoint in a folder, its tensors on the CPU.
 
-    Raises CorruptCheckpoint unless every byte is as written.
+    Raises CorruptCheckpoint if any byte has changed since it was written.
     """
     written, manifest = _read_manifest(folder)
     averaged = manifest.spec.ema.half_life_images > 0
@@ -124,7 +124,7 @@ def read(folder: Path) -> Checkpoint:
 
 
 def verify(folder: Path) -> Manifest:
-    """Return the manifest of a checkpoint whose every byte is as written. Raises CorruptCheckpoint otherwise."""
+    """Return a checkpoint's manifest. Raises CorruptCheckpoint if any byte has changed since it was written."""
     manifest = read_manifest(folder)
     for name in {GENERATOR, TRAINING} | manifest.files.keys():
         read_file(folder, name, manifest=manifest)
@@ -149,7 +149,7 @@ def read_file(folder: Path, name: str, *, manifest: Manifest) -> bytes:
 
 
 def _read_manifest(folder: Path) -> tuple[int, Manifest]:
-    """The format that it was written in, and the manifest in today's."""
+    """Return the format in which the manifest was written, and the manifest in the newest format."""
     path = folder / MANIFEST
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -175,7 +175,7 @@ def _generator_bytes(snapshot: Snapshot) -> bytes:
 
 
 def _named(snapshot: Snapshot, *, but: str | None = None) -> dict[str, Tensor]:
-    """Every tensor of a snapshot as PART/NAME, except those of one part."""
+    """Return every tensor of a snapshot under PART/NAME, except those of one part."""
     return {
         f"{part}/{name}": tensor
         for part, tensors in snapshot.parts().items()
@@ -207,7 +207,7 @@ def _snapshot(manifest: Manifest, progress: Progress, parts: Mapping[str, Tensor
         progress=progress,
         networks=networks,
         averages=by_role("averages"),
-        # An optimizer that has not stepped yet has no state, and no tensor in the file.
+        # An optimizer has no state before its first step, and so no tensor in the file.
         optimizers={role: {} for role in networks} | by_role("optimizers"),
         sums=parts.get("sums", {}),
         statistics=parts.get("statistics", {}),

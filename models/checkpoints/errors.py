@@ -1,8 +1,8 @@
-"""What can be wrong with a checkpoint. Importable without torch."""
+"""Errors about checkpoints. Importable without torch."""
 
 
 class CorruptCheckpoint(Exception):
-    """The folder does not hold what was once written there."""
+    """The folder's content is missing or has changed since it was written."""
 
 
 class NonFinite(ValueError):

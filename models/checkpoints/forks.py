@@ -1,4 +1,4 @@
-"""Forks: how a run goes on from a snapshot under another spec."""
+"""Forks: continue from a snapshot under another spec."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from models.checkpoints.snapshot import Snapshot
 
 NETWORKS = ("architecture", "labels")
-"""The fields, beside the shape of the dataset's images, that say what weights there are."""
+"""The fields that, with the shape of the dataset's images, determine the networks' weights."""
 
 
 def problem(parent: TrainingSpec, spec: TrainingSpec, *, images_seen: int) -> tuple[str, str] | None:
-    """Return why a spec cannot go on from another's checkpoint: the field and what is wrong; None if it can."""
+    """Return the field that prevents a spec from continuing another's checkpoint, and the reason; None if none does."""
     for field in NETWORKS:
         if getattr(spec, field) != getattr(parent, field):
             return field, "a fork keeps its parent's networks: leave this out, or submit a new job"
@@ -35,7 +35,7 @@ def problem(parent: TrainingSpec, spec: TrainingSpec, *, images_seen: int) -> tu
 def begin(snapshot: Snapshot, spec: TrainingSpec) -> Snapshot:
     """Return the snapshot that a fork starts from. Its seconds count from 0.
 
-    The guard starts anew where an optimizer has changed, since what it has learnt is about the old learning rates.
+    If an optimizer has changed, the guard's state is reset, because it is about the old learning rates.
     """
     going_on = under(snapshot, spec)
     fresh: dict[str, object] = {"training_seconds": 0.0, "amended": False}
@@ -45,10 +45,11 @@ def begin(snapshot: Snapshot, spec: TrainingSpec) -> Snapshot:
 
 
 def under(snapshot: Snapshot, spec: TrainingSpec) -> Snapshot:
-    """Return a snapshot that goes on under another spec with the same networks.
+    """Return a snapshot that continues under another spec with the same networks.
 
-    The networks and the place in the data's order stay. What the spec has not changed stays too: the optimizers' state,
-    and what penalties and augmentations remember. A moving average that starts here starts as the network itself.
+    The networks and the position in the data's order are kept. The optimizers' state and the statistics of penalties
+    and augmentations are kept where the spec has not changed them. A moving average that starts here starts as a copy
+    of the network.
     """
     was = snapshot.spec
     same_terms = (was.loss, was.penalties, was.augment) == (spec.loss, spec.penalties, spec.augment)
@@ -71,16 +72,16 @@ def _optimizers(spec: TrainingSpec) -> tuple[object, object]:
 
 
 def _is_kept(role: str, was: TrainingSpec, spec: TrainingSpec) -> bool:
-    """Whether the state of a network's optimizer fits its new one."""
+    """Return whether the state of a network's old optimizer fits its new one."""
     field = "generator_optimizer" if role == "generator" else "discriminator_optimizer"
     kept: bool = getattr(was, field).kind == getattr(spec, field).kind
     return kept
 
 
 def _remembered(snapshot: Snapshot, spec: TrainingSpec) -> dict[str, Tensor]:
-    """The statistics of the penalties and the augmentation that stay as they are.
+    """Return the statistics of the penalties and the augmentation that have not changed.
 
-    All of them are about logits, which a loss gives their meaning.
+    If the loss has changed, return none: all statistics are about logits, whose meaning depends on the loss.
     """
     was = snapshot.spec
     if was.loss != spec.loss:

@@ -1,24 +1,24 @@
-"""Progress: where a run stands."""
+"""Progress: how far a run has come."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Progress(BaseModel):
-    """With the spec and the tensors, all that a run needs to go on as if it had never stopped."""
+    """Numbers of a run that, with the spec and the tensors, let it continue as if it had never stopped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     images_seen: int = Field(default=0, ge=0)
     """Real images shown to the discriminator; each of its steps shows one batch."""
     training_seconds: float = Field(default=0.0, ge=0)
-    """Over all attempts. The one field that two runs of a spec do not share."""
+    """Seconds over all attempts. The only field that differs between two runs of a spec."""
     guard_factor: float = Field(default=1.0, gt=0, le=1)
-    """What the guard has left of the spec's learning rates."""
+    """Factor by which the guard has reduced the spec's learning rates."""
     salt: int = Field(default=0, ge=0)
-    """The number of times that the guard has drawn other noise."""
+    """The number of times that the guard has changed the run's random numbers."""
     amended: bool = False
-    """Whether a remedy has changed the spec: the run goes on under the snapshot's, not under the one it began with."""
+    """Whether a remedy has changed the spec. If so, the run resumes under the snapshot's spec, not its first one."""
     guard: dict[str, dict[str, float | int]] = Field(default_factory=dict)
-    """What each detector and remedy remembers, by its name."""
+    """The memory of each detector and remedy, by its name."""
     summed: dict[str, int] = Field(default_factory=dict)
     """The number of values in each running sum of the unfinished tick."""

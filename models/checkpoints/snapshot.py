@@ -1,4 +1,4 @@
-"""Snapshot: a run between two steps."""
+"""Snapshot: the state of a run between two steps."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ class Snapshot:
     sums: Tensors
     """The running sums of the unfinished tick."""
     statistics: Tensors
-    """What penalties and augmentations remember."""
+    """Tensors that penalties and augmentations keep between steps."""
     good: "Snapshot | None" = None
-    """Where the guard would go back to, if not here: a stop must not change that."""
+    """The snapshot that the guard would go back to; None: this one. Stopping a run must not change it."""
 
     @property
     def sampled(self) -> Tensors:
-        """The weights that samples are drawn from."""
+        """The weights of the generator that samples are drawn from: the moving average, if there is one."""
         return self.averages.get(SAMPLED, self.networks[SAMPLED])
 
     def parts(self) -> dict[str, Tensors]:
-        """Every part that there is: `networks/ROLE`, `averages/ROLE`, `optimizers/ROLE`, `sums`, `statistics`."""
+        """Return the parts by name: `networks/ROLE`, `averages/ROLE`, `optimizers/ROLE`, `sums`, `statistics`."""
         by_role = {"networks": self.networks, "averages": self.averages, "optimizers": self.optimizers}
         roles = {f"{kind}/{role}": part for kind, parts in by_role.items() for role, part in parts.items()}
         return roles | {"sums": self.sums, "statistics": self.statistics}
 
     def is_finite(self) -> bool:
-        """Whether every tensor is free of NaN and infinity; waits for the device."""
+        """Return whether every tensor is free of NaN and infinity. Waits for the device."""
         return finite.all_finite(self._tensors()) and (self.good is None or self.good.is_finite())
 
     def _tensors(self) -> Iterator[Tensor]:

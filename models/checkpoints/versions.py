@@ -1,4 +1,4 @@
-"""Checkpoints of earlier releases: how their manifests and the names in their files read today."""
+"""Checkpoints of earlier releases: convert their manifests and the names of their tensors to the newest format."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ PARTS_1 = {
     "sums": "sums",
     "memory": "statistics",
 }
-"""The parts of format 1 that have one name whatever the spec is."""
+"""The parts of format 1 whose new name does not depend on the spec."""
 
 
 def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest of any known format as one of the newest. Raises ValueError for an unknown one."""
+    """Convert a manifest of any known format to the newest. Raises ValueError for an unknown format."""
     match manifest.get("format"):
         case 2:
             return dict(manifest)
@@ -26,7 +26,7 @@ def upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def part_and_name(key: str, *, written: int, spec: Mapping[str, Any]) -> tuple[str, str]:
-    """The part and the tensor's name that a key of a safetensors file stands for. Raises ValueError."""
+    """Split a key of a safetensors file into the part and the tensor's name. Raises ValueError for an unknown part."""
     if written == 1:
         part, _, name = key.partition("/")
         opponent = "encoder" if spec["architecture"]["kind"] == "vae" else "discriminator"
@@ -58,7 +58,7 @@ def _from_1(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spec_from_1(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the dataset's facts, which specs of format 1 took from the release that read them."""
+    """Add the dataset's facts, which a spec of format 1 does not hold."""
     dataset = spec["dataset"]
     if "facts" in dataset:
         return dict(spec)

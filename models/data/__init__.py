@@ -1,4 +1,4 @@
-"""The datasets, by kind and name. Numpy only: torch is not needed to look at data."""
+"""The datasets, by kind and name. Needs numpy only, not torch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +19,9 @@ class Loader(Protocol):
 
 
 def load(dataset: specs.Dataset, *, folder: Path, split: Split = "train") -> ImageData:
-    """Return the dataset's images, looked for in `folder`.
+    """Return the dataset's images, read from `folder`.
 
-    Raises DatasetMissing with the command that fetches it, DatasetCorrupt if its files are damaged.
+    Raises DatasetMissing, with the command that fetches the files, or DatasetCorrupt if the files are damaged.
     """
     return REGISTRY[dataset.kind](dataset, folder=folder, split=split)
 

@@ -15,39 +15,42 @@ from models.data.order import Order
 from models.runtime import memory
 
 LOOK_AHEAD = 4
-"""So many batches are gathered before they are asked for, each by a thread of its own."""
+"""Number of batches that are gathered ahead of use, each by a thread of its own."""
 CHUNK_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     images_NCHW: Tensor
-    """float32 in [-1, 1], the caller's own."""
+    """float32 in [-1, 1]. The caller may change it."""
     labels: Tensor
     """N class numbers, int64."""
 
 
 class Batches(Protocol):
-    """An endless sequence of epochs, each in its own order, cut into batches that may span two epochs."""
+    """An endless sequence of epochs, each in an order of its own, cut into batches. A batch may span two epochs."""
 
     def at(self, images_seen: int) -> Batch:
-        """The batch that follows so many images. Places may come in any order; one after the other is fastest."""
+        """Return the batch that starts after `images_seen` images. Any order of calls works; ascending is fastest."""
         ...
 
     def close(self) -> None:
-        """Ends the threads, if there are any."""
+        """End the threads, if there are any."""
         ...
 
 
 def of(dataset: ImageData, *, device: torch.device, seed: int, batch_size: int) -> Batches:
-    """The same batches either way: `Resident` where the dataset fits, `Streamed` where it does not."""
+    """Return `Resident` batches if the dataset fits the device's memory, else `Streamed` ones.
+
+    Both give the same batches.
+    """
     size = dataset.images_NCHW.nbytes + dataset.labels.nbytes
     kind = Resident if memory.fits(size, free_bytes=memory.free_bytes(device)) else Streamed
     return kind(dataset, device=device, seed=seed, batch_size=batch_size)
 
 
 class Resident:
-    """Images and labels stay on the device, images as they are stored; a batch is one gather of each."""
+    """Keeps images and labels on the device, images in the stored format. A batch is one gather of each."""
 
     def __init__(self, dataset: ImageData, *, device: torch.device, seed: int, batch_size: int) -> None:
         self._images_NCHW = _upload(dataset.images_NCHW, device=device)
@@ -63,13 +66,13 @@ class Resident:
 
 
 class Streamed:
-    """Images and labels stay where they are, on the host or in mapped files, and are never read whole.
+    """Leaves images and labels on the host or in mapped files, and never reads them whole.
 
-    Threads gather the coming batches; pixels cross the bus as bytes. To be closed.
+    Threads gather the coming batches. Pixels are copied to the device as bytes. Must be closed.
     """
 
     def __init__(self, dataset: ImageData, *, device: torch.device, seed: int, batch_size: int) -> None:
-        # Plain views: a memmap's own class costs time at every access.
+        # Plain views, because numpy's memmap class costs time at every access.
         self._images_NCHW = np.asarray(dataset.images_NCHW)
         self._labels = np.asarray(dataset.labels)
         self._device = device
@@ -85,7 +88,7 @@ class Streamed:
             self._ahead.append(self._ask(place))
             place += self._order.batch_size
         stored_NCHW, labels = self._ahead.popleft().gathered.result()
-        # PyTorch hands pinned memory out again only when the copies from it are done.
+        # PyTorch reuses pinned memory only when the copies from it are done.
         images_NCHW = pixels.to_float(stored_NCHW.to(self._device, non_blocking=True))
         return Batch(images_NCHW, labels.to(self._device, non_blocking=True))
 
@@ -95,13 +98,13 @@ class Streamed:
 
     def _ask(self, images_seen: int) -> "_Asked":
         indices = self._order.at(images_seen).numpy()
-        # Here, not in the thread: all that touches CUDA stays in one thread and so on its current device.
+        # Allocated here, not in the thread: all CUDA calls stay in one thread and so on its current device.
         images_NCHW = _room(self._images_NCHW, len(indices), device=self._device)
         labels = _room(self._labels, len(indices), device=self._device)
         return _Asked(images_seen, self._threads.submit(self._gather, indices, images_NCHW, labels))
 
     def _gather(self, indices: NDArray[np.int64], images_NCHW: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        # A mapped file is read from its beginning to its end.
+        # Sorted, so that a mapped file is read from its beginning to its end.
         order = indices.argsort()
         ordered = indices[order]
         images_NCHW.numpy()[order] = self._images_NCHW[ordered]
@@ -116,7 +119,7 @@ class _Asked:
 
 
 def _upload(stored: NDArray[Any], *, device: torch.device) -> Tensor:
-    """Through pinned memory, a chunk crossing the bus while the next one is read."""
+    """Copy an array to the device through pinned memory, one chunk while the next is read."""
     rows = max(1, CHUNK_BYTES * len(stored) // max(1, stored.nbytes))
     uploaded = torch.empty(stored.shape, dtype=_dtype(stored), device=device)
     for start in range(0, len(stored), rows):
@@ -128,7 +131,7 @@ def _upload(stored: NDArray[Any], *, device: torch.device) -> Tensor:
 
 
 def _room(stored: NDArray[Any], number: int, *, device: torch.device) -> Tensor:
-    """For so many images or labels, on the host; pinned where they are on their way to a GPU."""
+    """Return an empty host tensor for `number` images or labels, pinned if the device is a GPU."""
     return torch.empty((number, *stored.shape[1:]), dtype=_dtype(stored), pin_memory=device.type == "cuda")
 
 

@@ -1,4 +1,4 @@
-"""The built-in datasets: their names and facts, known without loading a pixel."""
+"""The built-in datasets: their names and facts, available without loading any image."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Builtin:
 
     @property
     def spec(self) -> BuiltinDataset:
-        """The dataset as a training spec names it."""
+        """The dataset as it appears in a training spec."""
         return BuiltinDataset(name=self.name, facts=self.facts)
 
 

@@ -8,16 +8,16 @@ import numpy as np
 from models.data.images import ImageData
 
 TEST_EVERY = 6
-"""Of the test split, every sixth image; the training split is the whole set, as a generator needs every image."""
+"""The test split is every sixth image. The training split is the whole set, because a generator needs every image."""
 
 
 def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """All 1,797 images (train), or every sixth of them, 300 (test); grey levels 0..16 stretched to 0..255.
+    """Return all 1,797 images (train), or every sixth of them, 300 (test); grey levels 0..16 are scaled to 0..255.
 
-    The splits overlap: the set is too small to give any of it away. `folder` is not looked at.
+    The splits overlap, because the set is too small to hold images back from training. `folder` is not used.
     """
     del folder
-    # Here, for it brings scipy: 80 MB that the API, which knows all datasets, can do without.
+    # Imported here because it loads scipy: 80 MB that the API, which imports all datasets, does not need.
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     digits = load_digits()

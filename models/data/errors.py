@@ -1,8 +1,8 @@
-"""What can be wrong with a dataset's files."""
+"""Errors about a dataset's files."""
 
 
 class DatasetError(Exception):
-    """A dataset cannot be loaded; the message says what to do."""
+    """A dataset cannot be loaded. The message says what to do."""
 
 
 class DatasetMissing(DatasetError):
@@ -10,4 +10,4 @@ class DatasetMissing(DatasetError):
 
 
 class DatasetCorrupt(DatasetError):
-    """The files are there, but they are not the published ones."""
+    """The files exist, but their content is not the published one."""

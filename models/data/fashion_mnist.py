@@ -1,4 +1,4 @@
-"""Fashion-MNIST: four gzipped IDX files, recognised by the SHA-256 of what they hold."""
+"""Fashion-MNIST: four gzipped IDX files, verified by the SHA-256 of their uncompressed content."""
 
 import gzip
 import hashlib
@@ -15,7 +15,7 @@ from models.data.images import ImageData
 
 FOLDER_NAME = "fashion-mnist"
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts the files."""
+"""The folder in which Debian's package dataset-fashion-mnist installs the files."""
 
 SHA256 = {
     "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -23,15 +23,15 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-"""Of the uncompressed content: the home page and Debian serve the same data, compressed differently."""
+"""SHA-256 of the uncompressed content: the home page and Debian compress the same data differently."""
 
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
 def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """60,000 (train) or 10,000 (test) grey 28x28 images, from `folder/fashion-mnist` or the system's folder.
+    """Return 60,000 (train) or 10,000 (test) grey 28x28 images, from `folder/fashion-mnist` or the system's folder.
 
-    Raises DatasetMissing, DatasetCorrupt. Source: Xiao et al. 2017, arXiv:1708.07747.
+    Raises DatasetMissing or DatasetCorrupt. Source: Xiao et al. 2017, arXiv:1708.07747.
     """
     images = _read(f"{_PREFIX[split]}-images-idx3-ubyte.gz", folder)
     labels = _read(f"{_PREFIX[split]}-labels-idx1-ubyte.gz", folder)
@@ -50,7 +50,7 @@ def _read(name: str, folder: Path) -> NDArray[np.uint8]:
 
 
 def verified(path: Path) -> bytes:
-    """The uncompressed content of one of the four files. Raises DatasetCorrupt if it is not the published one."""
+    """Return one of the four files, uncompressed. Raises DatasetCorrupt if its content is not the published one."""
     try:
         content = gzip.decompress(path.read_bytes())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -65,7 +65,7 @@ def _damaged(path: Path) -> str:
 
 
 def _parse(content: bytes) -> NDArray[np.uint8]:
-    """IDX: two zero bytes, type 8 (uint8), rank, then the sizes as big-endian uint32, then the values."""
+    """Parse IDX: two zero bytes, type 8 (uint8), rank, then the sizes as big-endian uint32, then the values."""
     rank = content[3]
     shape = struct.unpack_from(f">{rank}I", content, 4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)

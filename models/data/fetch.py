@@ -1,4 +1,4 @@
-"""The command `python -m models.data.fetch FOLDER`: puts Fashion-MNIST into FOLDER/fashion-mnist."""
+"""The command `python -m models.data.fetch FOLDER`: saves Fashion-MNIST to FOLDER/fashion-mnist."""
 
 import argparse
 import os
@@ -14,18 +14,18 @@ from models.data import fashion_mnist
 from models.data.errors import DatasetCorrupt, DatasetMissing
 
 HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-"""The data's home speaks no TLS; what it sends is believed for its SHA-256."""
+"""The data's home page. It has no TLS, so downloads are trusted by their SHA-256 alone."""
 PACKAGE = "dataset-fashion-mnist"
 
 Copier = Callable[[Iterable[str], Path], None]
-"""Puts the named files into a folder; raises OSError or subprocess.SubprocessError where it cannot."""
+"""Copies the named files to a folder. Raises OSError or subprocess.SubprocessError if that fails."""
 
 
 def fetch(folder: Path) -> Path:
-    """Makes `folder/fashion-mnist` hold the four verified files and returns it. Files that are there already stay.
+    """Make sure that `folder/fashion-mnist` holds the four verified files, and return it. Verified files are kept.
 
     Tries the system's copy, then Debian's package (no root needed), then the data's home page.
-    Raises DatasetMissing, naming what each of them answered.
+    Raises DatasetMissing, with the error of each of them.
     """
     target = folder / fashion_mnist.FOLDER_NAME
     target.mkdir(parents=True, exist_ok=True)

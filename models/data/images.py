@@ -1,4 +1,4 @@
-"""ImageData: a dataset in the host's memory, or in files that are mapped there."""
+"""ImageData: a dataset in the host's memory or in memory-mapped files."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Stored: TypeAlias = NDArray[np.uint8 | np.float32]
-"""Images as they are kept outside networks: uint8 pixels 0..255 of pictures, float32 coordinates -1..1 of points."""
+"""Images in the stored format: uint8 pixels 0..255 for pictures, float32 coordinates -1..1 for points."""
 
 CHUNK = 1000
 
@@ -19,7 +19,7 @@ class ImageData:
     """Square images and their classes, on the host.
 
     Shapes: `images_NCHW`, N images of C channels (1 grey, 3 RGB; 2 the coordinates of a point, which is 1x1), H == W
-    pixels; `labels` int64, N class numbers. Both may be memmaps: pictures are only read where they are looked at.
+    pixels; `labels` int64, N class numbers. Both may be memmaps: pictures are only read when they are accessed.
     """
 
     images_NCHW: Stored
@@ -41,10 +41,10 @@ class ImageData:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of shape, kind, content and labels, in hexadecimal: equal data, equal digest."""
+        """SHA-256 of shape, kind, content and labels, in hexadecimal. Equal data have equal digests."""
         kind = "" if self.images_NCHW.dtype == np.uint8 else " points"
         content = hashlib.sha256(f"{self.images_NCHW.shape!r}{kind}".encode())
-        # A chunk at a time: what is not contiguous is copied for it.
+        # A chunk at a time, because an array that is not contiguous is copied first.
         for start in range(0, len(self), CHUNK):
             content.update(np.ascontiguousarray(self.images_NCHW[start : start + CHUNK]).data)
         content.update(np.ascontiguousarray(self.labels, dtype="<i8").data)

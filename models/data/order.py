@@ -1,4 +1,4 @@
-"""The order in which a run sees a dataset's images: each epoch shows every image once, in an order of its own."""
+"""The order in which a run sees a dataset's images. Each epoch shows every image once, in an order of its own."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,10 @@ from models.runtime import randomness
 
 
 class Order:
-    """A function of the seed and the images seen; batches may span two epochs. The epoch at hand is remembered."""
+    """The indices of each batch, as a function of the seed and the images seen. A batch may span two epochs.
+
+    The order of the current epoch is cached.
+    """
 
     def __init__(self, images: int, *, device: torch.device, seed: int, batch_size: int) -> None:
         self.batch_size = batch_size
@@ -18,7 +21,7 @@ class Order:
         self._order = torch.empty(0, dtype=torch.int64)
 
     def at(self, images_seen: int) -> Tensor:
-        """The indices of the batch that follows so many images."""
+        """Return the indices of the batch that starts after `images_seen` images."""
         epoch, start = divmod(images_seen, self._images)
         indices = self._of(epoch)[start : start + self.batch_size]
         if len(indices) < self.batch_size:

@@ -1,7 +1,7 @@
 """Ring and grid: Gaussians in the plane, whose modes can be counted. A point is an image of 2 channels and 1x1 pixels.
 
-PacGAN's distributions (Lin et al. 2018, section 4.1), scaled into [-1, 1]: there the ring has radius 1 and deviation
-0.01, the grid places -4, -2, ..., 4 and variance 0.0025.
+They are PacGAN's distributions (Lin et al. 2018, section 4.1), scaled into [-1, 1]. In the paper the ring has radius 1
+and deviation 0.01; the grid has centres at -4, -2, ..., 4 and variance 0.0025.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ SEEDS = {"train": 20_181_201, "test": 20_181_202}
 
 @dataclass(frozen=True, eq=False)
 class Gaussians:
-    """Round Gaussians of one deviation, each as likely as the others."""
+    """A mixture of isotropic Gaussians with the same deviation and equal weights."""
 
     centres: NDArray[np.float64]
-    """Modes x 2."""
+    """Shape: modes x 2."""
     deviation: float
-    """Along each axis."""
+    """The standard deviation along each axis."""
 
     def load(self, *, folder: Path, split: Literal["train", "test"]) -> ImageData:
-        """100,000 (train) or 10,000 (test) points, float32, the same every time; mode i mod M is point i's label.
+        """Return 100,000 (train) or 10,000 (test) points, float32, the same every time.
 
-        `folder` is not looked at.
+        The label of point i is its mode, i mod M for M modes. `folder` is not used.
         """
         del folder
         labels = np.arange(POINTS[split], dtype=np.int64) % len(self.centres)

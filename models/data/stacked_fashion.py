@@ -1,6 +1,6 @@
-"""Stacked Fashion-MNIST: three garments as red, green and blue; a thousand modes that a classifier can count.
+"""Stacked Fashion-MNIST: three garments as red, green and blue. A classifier can count its thousand modes.
 
-After Stacked MNIST (Metz et al. 2017, section 3.3.1), with garments for digits.
+It follows Stacked MNIST (Metz et al. 2017, section 3.3.1), with garments instead of digits.
 """
 
 from pathlib import Path
@@ -15,9 +15,10 @@ SEED = 20_170_801
 
 
 def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """60,000 (train) or 10,000 (test) RGB 28x28 images. Each channel is Fashion-MNIST's split in an order of its own.
+    """Return 60,000 (train) or 10,000 (test) RGB 28x28 images.
 
-    The label is 100 a + 10 b + c for garments a, b, c in red, green and blue. Raises DatasetMissing, DatasetCorrupt.
+    Each channel is Fashion-MNIST's split in an order of its own. The label is 100 a + 10 b + c for garments a, b, c in
+    red, green and blue. Raises DatasetMissing or DatasetCorrupt.
     """
     garments = fashion_mnist.load(folder=folder, split=split)
     rng = np.random.default_rng(SEED)

@@ -15,7 +15,7 @@ IMAGES, LABELS = "images.npy", "labels.npy"
 def load(dataset: specs.UploadedDataset, *, folder: Path, split: Literal["train", "test"]) -> ImageData:
     """Map `FOLDER/ID/SPLIT/images.npy` (uint8, N x C x H x W) and `labels.npy` (int64, N); pixels are read when needed.
 
-    Raises DatasetMissing, DatasetCorrupt where the arrays are not what the dataset's facts say.
+    Raises DatasetMissing if the files do not exist, DatasetCorrupt if they are damaged or contradict the facts.
     """
     place = folder / dataset.id / split
     try:

@@ -1,4 +1,4 @@
-"""Quality figures by name, and the evaluation of a generator against a dataset."""
+"""The metrics by name, and the evaluation of a generator against a dataset."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ Metric = Callable[[Comparison], dict[str, float]]
 
 @torch.no_grad()
 def evaluate(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageData) -> dict[str, float]:
-    """The spec's metrics of a generator, which is used in evaluation mode. The same noise is drawn every time.
+    """Return the figures of the spec's metrics for a generator, which runs in evaluation mode.
 
-    `fid`, `precision` and `recall` are measured in the features of the dataset's own extractor, over
-    `spec.evaluation.samples` fakes and 10,000 real images. Not comparable with figures in Inception features.
-    `modes`, `high_quality` and `kl`: see `evaluators.modes`.
+    Every evaluation of a run draws the same noise. `fid`, `precision` and `recall` are measured in the features of the
+    dataset's own extractor, over `spec.evaluation.samples` fakes and 10,000 real images. They are not comparable with
+    figures in Inception features. `evaluators.modes` describes `modes`, `high_quality` and `kl`.
     """
     if not spec.evaluation.metrics:
         return {}
@@ -50,9 +50,9 @@ def _in_evaluation_mode(generator: nn.Module) -> Iterator[None]:
 
 
 def _sample(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageData) -> Tensor:
-    """images_NCHW as they are stored: pixels quantised as a viewer would see them.
+    """Return generated images_NCHW in the stored format: pixels are quantised, as viewers see them.
 
-    A conditional generator is told classes as frequent as the dataset's.
+    A conditional generator gets labels with the class frequencies of the dataset.
     """
     device = next(generator.parameters()).device
     rng = randomness.RandomSource.on(device, seed=spec.seed).at("evaluation", 0)
@@ -68,7 +68,7 @@ def _sample(generator: nn.Module, *, spec: specs.TrainingSpec, dataset: ImageDat
 
 
 def _in_features(figures: Callable[[Tensor, Tensor], dict[str, float]]) -> Metric:
-    """Of the real and the generated images' features."""
+    """Return the metric that applies `figures` to the features of the real and the generated images."""
 
     def measure(comparison: Comparison) -> dict[str, float]:
         name = comparison.spec.facts.features

@@ -1,4 +1,4 @@
-"""Comparison: a generator's images beside the data's."""
+"""Comparison: a generator's images and the dataset's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,17 +11,20 @@ from models import specs
 from models.data import ImageData
 
 REAL_IMAGES = 10_000
-"""Fakes are compared with so many of the dataset's images, its first."""
+"""Fakes are compared with the dataset's first 10,000 images."""
 
 Measure = Callable[[Tensor], Tensor]
-"""What a network or a rule says of images_NCHW, as they are stored."""
+"""(images_NCHW in the stored format) -> a tensor computed from them, such as features or classes."""
 
 _of_real: dict[tuple[Measure, str, torch.device], Tensor] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """`fake_NCHW` lies on the device where everything is computed: uint8 pixels, float32 points."""
+    """A dataset and fakes to compare with it.
+
+    `fake_NCHW` is in the stored format, uint8 pixels or float32 points. All measures are computed on its device.
+    """
 
     spec: specs.Dataset
     dataset: ImageData
@@ -29,7 +32,10 @@ class Comparison:
     _of_fake: dict[Measure, Tensor] = field(default_factory=dict)
 
     def both(self, measure: Measure) -> tuple[Tensor, Tensor]:
-        """The measure of the real images, taken once a process for equal data, and of the fakes, taken once."""
+        """Return the measure of the real images and that of the fakes.
+
+        Both are cached: for real images by their content, for the life of the process; for fakes in this comparison.
+        """
         if measure not in self._of_fake:
             self._of_fake[measure] = measure(self.fake_NCHW)
         return self._real(measure), self._of_fake[measure]
@@ -45,5 +51,8 @@ class Comparison:
 
 @lru_cache(maxsize=1)
 def _compared(dataset: ImageData) -> ImageData:
-    """The part that counts. Kept, so that its digest is taken once; the whole dataset's would read it all."""
+    """Return the images that fakes are compared with.
+
+    Cached, so that their digest is computed once. A digest of the whole dataset would read all of its files.
+    """
     return ImageData(images_NCHW=dataset.images_NCHW[:REAL_IMAGES], labels=dataset.labels[:REAL_IMAGES])

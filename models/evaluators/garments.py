@@ -13,13 +13,13 @@ from models.runtime import placement
 
 WEIGHTS = Path(__file__).with_name("garments.safetensors")
 REPORT = Path(__file__).with_name("garments.json")
-"""How the weights were made, and the accuracy that they reached; `models.evaluators.train_garments` writes both."""
+"""A report on how the weights were made and their accuracy. `models.evaluators.train_garments` writes both files."""
 FEATURES = 96
 CHUNK = 500
 
 
 class Garments(nn.Module):
-    """Five convolutions, 96 features, ten classes. Images are NCHW, 1x28x28, in [-1, 1]."""
+    """A classifier with five convolutions, 96 features and ten classes. Images are NCHW, 1x28x28, in [-1, 1]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,12 +36,12 @@ class Garments(nn.Module):
         self.classes = nn.Linear(FEATURES, 10)
 
     def features(self, images_NCHW: Tensor) -> Tensor:
-        """N x 96, after the last ReLU."""
+        """Return N x 96 features, taken after the last ReLU."""
         embedded: Tensor = self.embedding(self.convolutions(images_NCHW))
         return embedded
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """N x 10 class logits."""
+        """Return N x 10 class logits."""
         logits: Tensor = self.classes(self.features(images_NCHW))
         return logits
 
@@ -63,14 +63,14 @@ def _network(device: torch.device) -> Garments:
 
 @torch.no_grad()
 def features(images_NCHW: Tensor) -> Tensor:
-    """The N x 96 features, float32, of uint8 images 1x28x28, computed on the images' device."""
+    """Return the N x 96 features, float32, of uint8 images 1x28x28, computed on the images' device."""
     network = _network(images_NCHW.device)
     return torch.cat([network.features(pixels.to_float(chunk)) for chunk in _chunks(images_NCHW)])
 
 
 @torch.no_grad()
 def classes(images_NCHW: Tensor) -> Tensor:
-    """The likeliest class of each channel of uint8 images Cx28x28, a garment a channel: N x C, int64."""
+    """Return the likeliest class of each channel of uint8 images Cx28x28, N x C, int64. A channel shows one garment."""
     network = _network(images_NCHW.device)
     garments_N1HW = images_NCHW.flatten(0, 1)[:, None]
     found = [network(pixels.to_float(chunk)).argmax(1) for chunk in _chunks(garments_N1HW)]

@@ -1,7 +1,8 @@
-"""How many of a dataset's modes a generator reaches, and how evenly, where the modes are known.
+"""Coverage of a dataset's modes, where the modes are known: how many a generator reaches, and how evenly.
 
-`modes` counts those covered. `kl` is the Kullback-Leibler divergence, in nats, of the fakes' histogram over the modes
-from the real one, sum p log(p / q). Of N fakes of a perfect generator over M modes it is about (M - 1) / 2N, not 0.
+`modes` is the number of covered modes. `kl` is the Kullback-Leibler divergence, in nats, of the fakes' histogram over
+the modes from the real one, sum p log(p / q). For N fakes of a perfect generator and M modes it is about (M - 1) / 2N,
+not 0.
 """
 
 import math
@@ -16,24 +17,24 @@ from models.evaluators import garments
 from models.evaluators.comparison import Comparison
 
 REACH_DEVIATIONS = 3.0
-"""A point is of high quality within so many standard deviations of the nearest mode (Lin et al. 2018, section 4.1)."""
+"""A point is of high quality if it is within this many standard deviations of a mode (Lin et al. 2018, section 4.1)."""
 CLASSES = 10
 
 
 def modes(comparison: Comparison) -> dict[str, float]:
-    """The figures that the dataset has, for one whose facts name its modes."""
+    """Return the figures of a dataset whose facts include its number of modes."""
     return REGISTRY[comparison.spec.name](comparison)
 
 
 def of_points(points_NCHW: Tensor, gaussians: Gaussians) -> dict[str, float]:
-    """`modes`, `high_quality` and `kl` as in PacGAN (Lin et al. 2018, section 4.1).
+    """Return `modes`, `high_quality` and `kl` as in PacGAN (Lin et al. 2018, section 4.1).
 
-    A point belongs to the nearest mode. A mode is covered when it has a point of high quality; `high_quality` is their
-    share, 1 - exp(-9/2) = 0.989 for the Gaussians themselves; `kl` is theirs from the uniform distribution, and log M,
-    as of a single mode, where there is none.
+    A point belongs to the nearest mode. A mode is covered if it has a point of high quality. `high_quality` is the
+    share of such points: 1 - exp(-9/2) = 0.989 for the Gaussians themselves. `kl` is the divergence of their histogram
+    from the uniform distribution. Without any such point it is log M, as for a single mode.
     """
     centres = torch.tensor(gaussians.centres, device=points_NCHW.device)
-    # Float64, and no matrix product: its differences of squares would blur distances as short as a deviation.
+    # Float64 and no matrix product: differences of squares would lose distances as short as a deviation in rounding.
     distances = torch.cdist(points_NCHW.flatten(1).double(), centres, compute_mode="donot_use_mm_for_euclid_dist")
     nearest = distances.min(1)
     good = nearest.values <= REACH_DEVIATIONS * gaussians.deviation
@@ -46,11 +47,12 @@ def of_points(points_NCHW: Tensor, gaussians: Gaussians) -> dict[str, float]:
 
 
 def of_stacked_classes(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """`modes` of 1,000 and `kl` as of Stacked MNIST (Metz et al. 2017, section 3.3.1; Lin et al. 2018, section 4.2).
+    """Return `modes`, of 1,000, and `kl` as for Stacked MNIST.
 
-    Both are N x 3 classes, a channel each, by one classifier. The data's channels are independent by construction, so
-    their histogram is the product of the channels' own: less noisy than 1,000 counts, and nowhere 0, for each class is
-    counted once more than seen.
+    Sources: Metz et al. 2017, section 3.3.1; Lin et al. 2018, section 4.2. Both arguments are N x 3 classes, one for
+    each channel, given by the same classifier. The data's channels are independent by construction, so the real
+    histogram is the product of the channels' histograms. This is less noisy than 1,000 counts. It is nowhere 0, because
+    each class's count is raised by one.
     """
     fake_numbers = (fake[:, 0] * CLASSES + fake[:, 1]) * CLASSES + fake[:, 2]
     counts = torch.bincount(fake_numbers, minlength=CLASSES**3)
@@ -67,7 +69,7 @@ def _shares(classes: Tensor) -> Tensor:
 
 
 def _kl(counts: Tensor, shares: Tensor) -> float:
-    """Of the counts' distribution from the other; 0 log 0 is 0."""
+    """Return the divergence of the counts' distribution from `shares`, in nats; 0 log 0 is 0."""
     own = counts.double() / counts.sum()
     return max(0.0, float((torch.xlogy(own, own) - torch.xlogy(own, shares)).sum()))
 

@@ -8,12 +8,12 @@ POINTS = 3_000
 
 
 def precision_recall(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """`precision`: the share of fakes that lie among the real ones; `recall`: the share of real ones among the fakes.
+    """Return `precision`, the share of fakes in the real region, and `recall`, the share of real images in the fakes'.
 
-    A cloud's region is the union of balls about its points that reach to the third neighbour. Of N x D features the
-    first 3,000 on each side count.
+    The region of a set is the union of balls about its points; each ball reaches to the point's third neighbour. The
+    first 3,000 of the N x D features on each side are used.
     """
-    # Doubles: distances come out of a product of matrices, which may be computed in TF32 for floats.
+    # Doubles, because distances come from a matrix product, which may use TF32 for float32.
     real, fake = real[:POINTS].double(), fake[:POINTS].double()
     distances = torch.cdist(real, fake)
     precision = (distances <= _radii(real)[:, None]).any(0).float().mean()
@@ -22,6 +22,6 @@ def precision_recall(real: Tensor, fake: Tensor) -> dict[str, float]:
 
 
 def _radii(points: Tensor) -> Tensor:
-    """Each point's distance to its third neighbour; the point itself is its own zeroth."""
-    # The few smallest are found ten times as fast as a value by its rank.
+    """Return each point's distance to its third neighbour. The point itself, at distance 0, is not counted."""
+    # `topk` is ten times as fast as `kthvalue`.
     return torch.cdist(points, points).topk(NEIGHBOURS + 1, dim=1, largest=False).values[:, -1]

@@ -1,4 +1,4 @@
-"""The command `python -m models.evaluators.train_garments DATASETS`: makes garments.safetensors and garments.json."""
+"""The command `python -m models.evaluators.train_garments DATASETS`: writes garments.safetensors and garments.json."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ SHIFT_PIXELS = 2
 
 
 def train(folder: Path, *, epochs: int = EPOCHS) -> tuple[garments.Garments, float]:
-    """A classifier trained on the training split, and the share of the test split that it classifies rightly."""
+    """Train a classifier on the training split; return it and its accuracy on the test split."""
     torch.manual_seed(SEED)
     train_data = fashion_mnist.load(folder=folder, split="train")
     images_NCHW, labels = torch.tensor(train_data.images_NCHW), torch.tensor(train_data.labels)
@@ -45,7 +45,7 @@ def train(folder: Path, *, epochs: int = EPOCHS) -> tuple[garments.Garments, flo
 
 
 def _shift(images_NCHW: Tensor) -> Tensor:
-    """The batch moved by up to two pixels each way, black coming in."""
+    """Shift the batch by up to two pixels each way, padded with black."""
     down, right = torch.randint(0, 2 * SHIFT_PIXELS + 1, (2,)).tolist()
     height, width = images_NCHW.shape[2:]
     padded = nn.functional.pad(images_NCHW, [SHIFT_PIXELS] * 4)
@@ -54,7 +54,7 @@ def _shift(images_NCHW: Tensor) -> Tensor:
 
 @torch.no_grad()
 def accuracy(network: garments.Garments, folder: Path) -> float:
-    """The share of the 10,000 test images that the network classifies rightly."""
+    """Return the share of the 10,000 test images that the network classifies correctly."""
     test_data = fashion_mnist.load(folder=folder, split="test")
     images_NCHW, labels = torch.tensor(test_data.images_NCHW), torch.tensor(test_data.labels)
     right = [

@@ -1,10 +1,10 @@
-"""Which labels a model can be asked for. Importable without torch."""
+"""Labels that images can be drawn for. Importable without torch."""
 
 from models.specs import TrainingSpec
 
 
 def problem(label: int | None, *, spec: TrainingSpec) -> str | None:
-    """Return why images of a class cannot be drawn; None if they can, or if no class is asked for."""
+    """Return the reason why images of a class cannot be drawn; None if they can, or if `label` is None."""
     classes = spec.dataset.facts.classes
     if label is None:
         return None

@@ -1,4 +1,4 @@
-"""Pictures of images as they are stored: grids of pixels, scatters of points, PNGs. Numpy and Pillow only."""
+"""Pictures of stored images: grids of images, scatter plots of points, PNGs. Needs numpy and Pillow only."""
 
 import io
 from collections.abc import Mapping
@@ -11,28 +11,31 @@ from PIL.PngImagePlugin import PngInfo
 from models.data import ImageData, Stored
 
 COMPRESSION = 1
-"""zlib's level; 1 is its fastest."""
+"""zlib's compression level; 1 is the fastest."""
 PREVIEW_COLUMNS = 8
 PREVIEW_CELL_PIXELS = 28
 SCATTER_PIXELS = 512
 SCATTER_REACH = 1.1
-"""A scatter shows the plane from minus this to this, each way."""
+"""A scatter plot shows the plane from -1.1 to 1.1 along both axes."""
 SCATTER_POINTS = 4096
-"""So few points make a scatter worth looking at."""
+"""Number of points in a preview's scatter plot: enough to show the distribution."""
 INK_RGB = (255, 196, 92)
 FIRST_SHARE = 0.6
-"""How much of the ink a single point leaves; each further one adds as much of what is left."""
+"""The brightness of one point, as a share of full ink. Each further point adds the same share of the remainder."""
 
 
 def picture_HWC(stored_NHWC: Stored, *, columns: int, scale: int = 1) -> NDArray[np.uint8]:
-    """A grid of pictures, or a scatter of points."""
+    """Return a grid of pictures or a scatter plot of points."""
     if stored_NHWC.dtype == np.uint8:
         return grid_HWC(stored_NHWC.astype(np.uint8, copy=False), columns=columns, scale=scale)
     return scatter_HWC(stored_NHWC.astype(np.float32, copy=False))
 
 
 def preview_HWC(dataset: ImageData) -> NDArray[np.uint8]:
-    """A dataset's first 64 images, small ones enlarged to 28 pixels or more; of points a scatter of the first 4,096."""
+    """Return a picture of a dataset's first 64 images, small ones enlarged to 28 pixels or more.
+
+    For points, return a scatter plot of the first 4,096.
+    """
     stored_NHWC = dataset.images_NCHW.transpose(0, 2, 3, 1)
     count = PREVIEW_COLUMNS**2 if stored_NHWC.dtype == np.uint8 else SCATTER_POINTS
     scale = -(-PREVIEW_CELL_PIXELS // stored_NHWC.shape[1])
@@ -42,7 +45,7 @@ def preview_HWC(dataset: ImageData) -> NDArray[np.uint8]:
 def grid_HWC(
     images_NHWC: NDArray[np.uint8], *, columns: int, scale: int = 1, border_pixels: int = 0
 ) -> NDArray[np.uint8]:
-    """The images in rows of so many, each pixel drawn as scale x scale; free cells and borders are black."""
+    """Return the images in rows of `columns`, each pixel drawn as scale x scale; free cells and borders are black."""
     count, height, width, channels = images_NHWC.shape
     rows = -(-count // columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
@@ -51,12 +54,15 @@ def grid_HWC(
     cells = np.pad(cells, ((0, 0), *((0, border_pixels),) * 2, (0, 0)))
     grid = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
     grid = grid.reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
-    # The last row's and column's borders would only be a margin on two sides.
+    # Cut the borders after the last row and column, which would be a margin on two sides only.
     return grid[: grid.shape[0] - border_pixels, : grid.shape[1] - border_pixels]
 
 
 def scatter_HWC(points_N112: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """RGB: each point a square of three by three pixels on black, brighter where there are more; y points up."""
+    """Return an RGB scatter plot: each point is a square of 3x3 pixels on black, brighter where points overlap.
+
+    The y axis points up.
+    """
     points = points_N112.reshape(-1, 2)
     points = points[(np.abs(points) < SCATTER_REACH).all(axis=1)]
     places = ((points / SCATTER_REACH + 1) * (SCATTER_PIXELS / 2)).astype(np.int64).clip(max=SCATTER_PIXELS - 1)
@@ -71,7 +77,7 @@ def scatter_HWC(points_N112: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def png(image_HWC: NDArray[np.uint8], *, texts: Mapping[str, str] | None = None) -> bytes:
-    """One grey or RGB image; equal input, equal bytes. `texts` become text chunks, e.g. Software."""
+    """Return one grey or RGB image as PNG. Equal input gives equal bytes. `texts` become text chunks, e.g. Software."""
     chunks = PngInfo()
     for key, value in (texts or {}).items():
         chunks.add_text(key, value)

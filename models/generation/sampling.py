@@ -18,12 +18,12 @@ from models.runtime import placement, randomness
 from models.specs import TrainingSpec
 
 CHUNK = 64
-"""Images are made so many at a time, however few are asked for: kernels round differently for other sizes."""
+"""Images are always generated 64 at a time, because kernels round differently for other batch sizes."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedGenerator:
-    """A checkpoint's generator, float32, ready to be sampled from; may be shared between threads."""
+    """A checkpoint's generator, float32, ready to sample from. It may be shared between threads."""
 
     spec: TrainingSpec
     images_seen: int
@@ -32,12 +32,15 @@ class LoadedGenerator:
 
 
 def from_snapshot(snapshot: Snapshot, *, device: torch.device) -> LoadedGenerator:
-    """Return the generator that a checkpoint of this snapshot would sample from."""
+    """Return the generator that a checkpoint of this snapshot would hold for sampling."""
     return _loaded(snapshot.spec, snapshot.sampled, images_seen=snapshot.progress.images_seen, device=device)
 
 
 def load(folder: Path, *, device: torch.device) -> LoadedGenerator:
-    """Load a checkpoint's generator. Raises checkpoint.CorruptCheckpoint unless it and the manifest are as written."""
+    """Load a checkpoint's generator.
+
+    Raises checkpoint.CorruptCheckpoint if it or the manifest has changed since it was written.
+    """
     manifest = checkpoint.read_manifest(folder)
     content = checkpoint.read_file(folder, checkpoint.GENERATOR, manifest=manifest)
     weights = safetensors.load(content)
@@ -62,11 +65,11 @@ def images_NHWC(
     truncation: float = 1.0,
     label: int | None = None,
 ) -> Stored:
-    """The images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
+    """Return images start, ..., start + count - 1 of a seed's endless sequence, N x H x W x C; points N x 1 x 1 x 2.
 
-    An image depends on the checkpoint, the seed, its index and the label alone, to the bit, whatever else is asked for
-    with it. `truncation` scales the latents: below 1 images vary less and are more typical. `label` is the class of all
-    images; without one a conditional generator's images take the classes in turn, by index.
+    Each bit of an image depends on the checkpoint, the seed, its index, the truncation and the label alone, not on the
+    other images of the call. `truncation` scales the latents: below 1 images vary less and are more typical. `label` is
+    the class of all images. Without a label, a conditional generator cycles through the classes by index.
 
     Raises ValueError for a label that the generator does not know.
     """

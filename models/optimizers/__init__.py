@@ -1,4 +1,4 @@
-"""Optimizers by kind, the step that a non-finite gradient cannot take, and their state as tensors."""
+"""Optimizers by kind, steps that skip non-finite gradients, and the optimizers' state as tensors."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
@@ -20,12 +20,12 @@ def build(spec: specs.Optimizer, *, parameters: Iterable[Parameter]) -> Optimize
 
 
 def step(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None = None) -> Tensor:
-    """Moves the parameters, unless a gradient is not finite: then nothing changes. Returns the gradients' norm.
+    """Update the parameters, unless a gradient is not finite: then nothing changes. Return the gradients' norm.
 
-    Gradients whose common norm is above `max_norm` are shortened to it first (Pascanu et al. 2013, algorithm 1); the
-    norm returned is the one before. After `extrapolate`, "nothing changes" means: from where it was called.
+    Gradients whose common norm is above `max_norm` are scaled down to it first (Pascanu et al. 2013, algorithm 1). The
+    returned norm is the one before scaling. After `extrapolate`, a skipped step returns to the parameters at that call.
 
-    Decided on the device, without waiting for it: the optimizers skip the step where `found_inf` is 1.
+    The decision is made on the device, without waiting for it: the optimizers skip the step where `found_inf` is 1.
     """
     norm = _prepare(optimizer, gradients, max_norm=max_norm)
     optimizer.step()
@@ -33,10 +33,10 @@ def step(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float |
 
 
 def extrapolate(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None = None) -> Tensor:
-    """Remembers the parameters and moves them a step ahead, where the gradients of the next `step` are to be taken.
+    """Save the parameters and move them a step ahead, where the gradients for the next `step` are computed.
 
-    That step goes from the remembered parameters, which are part of the state until then. Only for extra_adam.
-    Non-finite gradients and `max_norm` are treated as by `step`; what is returned is the same.
+    That step starts from the saved parameters, which are part of the state until then. Only for extra_adam. Non-finite
+    gradients, `max_norm` and the return value are the same as for `step`.
     """
     assert isinstance(optimizer, extra_adam.ExtraAdam)
     norm = _prepare(optimizer, gradients, max_norm=max_norm)
@@ -45,7 +45,7 @@ def extrapolate(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: 
 
 
 def state(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The state as live tensors, named `<parameter's number>.<name>`; empty before the first step."""
+    """Return the state as live tensors, named `<parameter's number>.<name>`; empty before the first step."""
     return {
         f"{number}.{name}": tensor
         for number, parameter in enumerate(optimizer.parameters)
@@ -54,7 +54,7 @@ def state(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Makes the state what `state` once returned; the optimizer keeps copies in the layout of its parameters."""
+    """Restore a state that `state` returned. The optimizer keeps copies in the memory layout of its parameters."""
     optimizer.state.clear()
     for key, tensor in tensors.items():
         number, name = key.split(".", 1)
@@ -66,7 +66,7 @@ def restore(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
 
 def _prepare(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: float | None) -> Tensor:
     norm = _norm(gradients)
-    # Not `isfinite`, which is five kernels: this costs as much as they do.
+    # Not `isfinite`, which launches five kernels.
     optimizer.found_inf = (norm < inf).logical_not().float()
     if max_norm is not None:
         # The small term keeps a gradient of zero from being divided by its norm.
@@ -77,11 +77,11 @@ def _prepare(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: flo
 
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:
-    """Of all gradients as one vector. On the CPU a product of a vector with itself is the fastest way to its norm."""
+    """Return the norm of all gradients as one vector. On the CPU the dot product is the fastest way to compute it."""
     if gradients[0].device.type != "cpu":
         norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(gradients))))
         return norm
-    # In whatever order the numbers lie: convolutions' do channels last.
+    # The order of numbers does not matter, so a dense tensor in channels-last format is viewed as a vector too.
     flat = [gradient.as_strided((gradient.numel(),), (1,)) for gradient in gradients if _is_dense(gradient)]
     others = [gradient.reshape(-1) for gradient in gradients if not _is_dense(gradient)]
     squares = torch.stack([torch.dot(vector, vector) for vector in (*flat, *others)])

@@ -1,4 +1,4 @@
-"""ExtraAdam: a step goes by the gradients that were found a step ahead."""
+"""ExtraAdam: each step uses gradients computed a step ahead."""
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ def build(spec: specs.ExtraAdamOptimizer, parameters: list[Parameter]) -> Optimi
 
 
 class ExtraAdam(Moments):
-    """The extragradient method with Adam's directions (Gidel et al. 2019, algorithm 4, option 1), round t = 1, 2, ...:
+    """The extragradient method with Adam's directions (Gidel et al. 2019, algorithm 4, option 1), step t = 1, 2, ...:
 
-    theta_(t-1/2) = theta_(t-1) - eta u_(2t-1), of the gradients at theta_(t-1)      `extrapolate`
-    theta_t       = theta_(t-1) - eta u_(2t),   of the gradients at theta_(t-1/2)    `step`
+    theta_(t-1/2) = theta_(t-1) - eta u_(2t-1), u from the gradients at theta_(t-1)      `extrapolate`
+    theta_t       = theta_(t-1) - eta u_(2t),   u from the gradients at theta_(t-1/2)    `step`
 
-    u is Adam's direction (`Moments.direction`); both halves move the moments and count as a step of theirs. Between the
+    u is Adam's direction (`Moments.direction`). Both halves update the moments and count as a step of Adam. Between the
     halves theta_(t-1) is kept as `origin`. A half whose gradients are not finite changes neither theta nor the moments,
-    so that a second half refused ends the round at theta_(t-1). Without `extrapolate` a `step` is one of Adam.
+    so if the second half is skipped the step ends at theta_(t-1). Without `extrapolate`, `step` is a step of Adam.
     """
 
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
@@ -31,7 +31,7 @@ class ExtraAdam(Moments):
         return [*changes, *zip(parameters, moved, strict=True)]
 
     def extrapolate(self) -> None:
-        """Called twice in a row, it starts again from the origin: the point looked ahead from stays the same."""
+        """Move the parameters a step ahead and keep the origin. A second call in a row starts from the same origin."""
         self._return()
         for parameter in self.parameters:
             self.state[parameter]["origin"] = parameter.detach().clone()
@@ -43,7 +43,7 @@ class ExtraAdam(Moments):
 
     @torch.no_grad()
     def _return(self) -> None:
-        """Puts the parameters back to the origin, if there is one, and forgets it."""
+        """Restore the parameters from the origin, if there is one, and delete it."""
         for parameter in self.parameters:
             if (origin := self.state[parameter].pop("origin", None)) is not None:
                 parameter.copy_(origin)

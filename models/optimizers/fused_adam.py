@@ -1,4 +1,4 @@
-"""Adam and AdamW by PyTorch's fused kernels, and so the same to the bit."""
+"""Adam and AdamW by PyTorch's fused kernels, and so bit-identical to PyTorch's."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,8 +21,8 @@ def build_adamw(spec: specs.AdamwOptimizer, parameters: list[Parameter]) -> Opti
 class FusedAdam(Optimizer):
     """Adam (Kingma & Ba 2015, algorithm 1); with a `weight_decay`, AdamW (Loshchilov & Hutter 2019, algorithm 2).
 
-    As PyTorch has it: the decay of a step is lr * weight_decay, where the paper has eta_t * weight_decay. Keeps
-    `exp_avg` and `exp_avg_sq` beside each parameter, and beside the first one `step`, which counts for all.
+    As in PyTorch, the decay of a step is lr * weight_decay, where the paper has eta_t * weight_decay. Keeps `exp_avg`
+    and `exp_avg_sq` for each parameter, and one `step` for all, with the first parameter's state.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FusedAdam(Optimizer):
         self._kernel: Callable[..., None] = torch._fused_adam_ if weight_decay is None else torch._fused_adamw_
 
     def moments(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """The running means of gradients and of their squares, one a parameter, and the number of steps, live."""
+        """Return the running means of gradients and of their squares, by parameter, and the step count, all live."""
         return self.kept("exp_avg"), self.kept("exp_avg_sq"), self.counter("step")
 
     def step(self) -> None:
@@ -67,7 +67,7 @@ class FusedAdam(Optimizer):
 
     @torch.no_grad()
     def pace(self) -> tuple[Tensor, Tensor]:
-        """What the next step multiplies and adds: lr sqrt(1 - beta2^t) / (1 - beta1^t) and eps sqrt(1 - beta2^t)."""
+        """Return the next step's rate, lr sqrt(1 - beta2^t) / (1 - beta1^t), and its eps, eps sqrt(1 - beta2^t)."""
         count = self.counter("step") + 1
         scale = (1 - self.betas[1] ** count).sqrt()
         return self.lr * scale / (1 - self.betas[0] ** count), self.eps * scale
@@ -82,17 +82,17 @@ class FusedAdam(Optimizer):
         lr: Tensor,
         finite: Tensor,
     ) -> None:
-        """The step in plain operations, for a compiler to fuse: that of PyTorch's kernels up to rounding.
+        """Step by plain operations, which a compiler can fuse. The result is that of PyTorch's kernels up to rounding.
 
-        Nothing changes unless `finite`, a tensor of no dimension, is true. The rest is given because it changes from
-        step to step: `moments`, `pace` and the learning rate, which only decay asks for.
+        Nothing changes unless `finite`, a zero-dimensional tensor, is true. `moments`, `pace` and the learning rate,
+        which only weight decay uses, are arguments because they change from step to step.
         """
         means, squares, steps = moments
         rate, eps = pace
         taken = finite.float()
         steps.add_(taken)
         for parameter, gradient, mean, square in zip(self.parameters, gradients, means, squares, strict=True):
-            # Not a product with 0, which would leave NaN as NaN.
+            # `where`, because NaN times 0 is NaN.
             told = torch.where(finite, gradient, 0.0)
             mean.add_((told - mean) * (taken * (1 - self.betas[0])))
             square.add_((told * told - square) * (taken * (1 - self.betas[1])))

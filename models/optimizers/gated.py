@@ -1,4 +1,4 @@
-"""The base of our own methods: a step is worked out in full, then taken or not, on the device.
+"""The base of Saddle's own optimizers: a step is computed in full, then applied or skipped, on the device.
 
 theta stands for the parameters, g for their gradients, eta for the learning rate.
 """
@@ -12,18 +12,18 @@ from torch import Tensor
 from models.optimizers.optimizer import Optimizer
 
 Changes: TypeAlias = list[tuple[Tensor, Tensor]]
-"""(a parameter or a tensor of the state, what it becomes)."""
+"""Pairs of (a parameter or a tensor of the state, its new value)."""
 
 
 class Gated(Optimizer):
     @abstractmethod
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:
-        """What a step would change. Reads parameters and state, and writes neither."""
+        """Return the changes that a step would make. Reads parameters and state, and writes neither."""
 
     @torch.no_grad()
     def step(self) -> None:
         gradients = [gradient for parameter in self.parameters if (gradient := parameter.grad) is not None]
         stays = self.found_inf > 0
-        # Not a product with 0, which would leave NaN as NaN.
+        # `where`, because NaN times 0 is NaN.
         for old, new in self.changes([*self.parameters], gradients, lr=self.lr):
             torch.where(stays, old, new, out=old)

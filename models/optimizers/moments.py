@@ -1,4 +1,4 @@
-"""The moments of Adam's family, and the direction that they give."""
+"""The moments of Adam and its variants, and the direction computed from them."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from models.optimizers.gated import Changes, Gated
 
 
 class Moments(Gated):
-    """Keeps `mean` and `square` beside each parameter, and beside the first one `steps`, which counts for all."""
+    """Base that keeps `mean` and `square` for each parameter, and one `steps` for all, in the first one's state."""
 
     def __init__(self, parameters: list[Parameter], *, lr: float, betas: tuple[float, float], eps: float) -> None:
         super().__init__(parameters, lr=lr)
@@ -16,7 +16,7 @@ class Moments(Gated):
         self.eps = eps
 
     def direction(self, parameters: list[Tensor], gradients: list[Tensor]) -> tuple[list[Tensor], Changes]:
-        """u_t, one tensor a parameter, and the changes to the moments (Kingma & Ba 2015, algorithm 1):
+        """Return u_t, one tensor for each parameter, and the changes to the moments (Kingma & Ba 2015, algorithm 1):
 
         m_t = beta_1 m_(t-1) + (1 - beta_1) g_t
         v_t = beta_2 v_(t-1) + (1 - beta_2) g_t^2
@@ -39,5 +39,5 @@ class Moments(Gated):
 
 
 def _unbiased(beta: float, steps: Tensor, *, like: Tensor) -> Tensor:
-    """1 / (1 - beta^t), in float64 on the way: with beta near 1 the difference loses half of float32's digits."""
+    """Return 1 / (1 - beta^t), computed in float64: with beta near 1, float32 would lose half of its digits."""
     return (1 / (1 - beta ** steps.double())).to(like.dtype)

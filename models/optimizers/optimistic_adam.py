@@ -1,4 +1,4 @@
-"""Optimistic Adam: each step adds what the last one lacked."""
+"""Optimistic Adam: each step corrects the last one by the change of direction since then."""
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ def build(spec: specs.OptimisticAdamOptimizer, parameters: list[Parameter]) -> O
 class OptimisticAdam(Moments):
     """theta_t = theta_(t-1) - 2 eta u_t + eta u_(t-1), u_0 = 0 (Daskalakis et al. 2018, algorithm 1).
 
-    u is Adam's direction (`Moments.direction`), kept as `last`. Without the moments, u = g, it is optimistic gradient
-    descent, whose last iterate converges in bilinear games, where descent spirals out.
+    u is Adam's direction (`Moments.direction`), kept as `last`. Without the moments, u = g, this is optimistic gradient
+    descent. Its last iterate converges on bilinear min-max problems, where gradient descent spirals out.
     """
 
     def changes(self, parameters: list[Tensor], gradients: list[Tensor], *, lr: float) -> Changes:

@@ -1,4 +1,4 @@
-"""RMSProp: steps of about one size, however large the gradients."""
+"""RMSProp: the size of steps hardly depends on the size of the gradients."""
 
 import torch
 from torch import Tensor
@@ -16,8 +16,8 @@ def build(spec: specs.RmspropOptimizer, parameters: list[Parameter]) -> Optimize
 class Rmsprop(Gated):
     """v_t = alpha v_(t-1) + (1 - alpha) g_t^2; theta_t = theta_(t-1) - eta g_t / (sqrt(v_t) + eps), v_0 = 0.
 
-    Tieleman & Hinton 2012, lecture 6.5, with PyTorch's place for eps. v is kept as `square`. PyTorch's own RMSprop
-    knows no `found_inf`.
+    Source: Tieleman & Hinton 2012, lecture 6.5; eps is added as in PyTorch. v is kept as `square`. PyTorch's RMSprop is
+    not used because it has no `found_inf`.
     """
 
     def __init__(self, parameters: list[Parameter], *, lr: float, alpha: float, eps: float) -> None:

@@ -1,4 +1,4 @@
-"""Gradient descent, with a momentum that may be negative."""
+"""Gradient descent with momentum, which may be negative."""
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ def build(spec: specs.SgdOptimizer, parameters: list[Parameter]) -> Optimizer:
 class Sgd(Gated):
     """b_t = mu b_(t-1) + g_t; theta_t = theta_(t-1) - eta b_t, b_0 = 0 (Polyak 1964).
 
-    At a constant eta the same as theta_t = theta_(t-1) - eta g_t + mu (theta_(t-1) - theta_(t-2)), where mu < 0 damps
-    the turning of players that move in turns (Gidel et al. 2019, "Negative Momentum for Improved Game Dynamics").
-    PyTorch's own SGD refuses mu < 0. b is kept as `momentum`; mu = 0 keeps nothing.
+    At a constant eta this equals theta_t = theta_(t-1) - eta g_t + mu (theta_(t-1) - theta_(t-2)). With mu < 0 it damps
+    the rotation of alternating steps (Gidel et al. 2019, "Negative Momentum for Improved Game Dynamics"). PyTorch's SGD
+    refuses mu < 0. b is kept as `momentum`; with mu = 0 there is no state.
     """
 
     def __init__(self, parameters: list[Parameter], *, lr: float, momentum: float) -> None:

@@ -1,4 +1,4 @@
-"""Clipping: the discriminator's weights stay in a box."""
+"""Weight clipping: bounds each of the discriminator's weights."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,6 @@ from models import specs
 
 @torch.no_grad()
 def clip(spec: specs.WeightClip, parameters: Sequence[Tensor]) -> None:
-    """w <- clip(w, -c, c) in place: Arjovsky et al. 2017, algorithm 1, line 7. NaN stays, for the guard to see."""
+    """Set w <- clip(w, -c, c) in place: Arjovsky et al. 2017, algorithm 1, line 7. NaN stays, so the guard finds it."""
     torch._foreach_clamp_min_(list(parameters), -spec.limit)
     torch._foreach_clamp_max_(list(parameters), spec.limit)

@@ -1,4 +1,4 @@
-"""The consistency penalty: logits do not change when images are moved a little."""
+"""The consistency penalty: penalises changes of the logits when images are shifted or mirrored."""
 
 import torch
 from torch import Generator, Tensor
@@ -18,9 +18,10 @@ def consistency(spec: specs.ConsistencyPenalty, context: PenaltyContext) -> Tens
 
 
 def moved(spec: specs.ConsistencyPenalty, images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """T: each image shifted by up to `shift_pixels` each way, and mirrored with probability one half if `flip` is set.
+    """Return T(x): each image shifted by up to `shift_pixels` each way and, if `flip` is set, randomly mirrored.
 
-    What a shift uncovers is the image's reflection about its outermost pixels (Zhang et al. 2020, CR-GAN).
+    An image is mirrored with probability one half. Pixels that a shift uncovers are the image's reflection about its
+    outermost pixels (Zhang et al. 2020, CR-GAN).
     """
     number, channels, height, width = images_NCHW.shape
     rows = _places(number, height, spec.shift_pixels, rng)
@@ -33,7 +34,7 @@ def moved(spec: specs.ConsistencyPenalty, images_NCHW: Tensor, rng: Generator) -
 
 
 def _places(number: int, length: int, most: int, rng: Generator) -> Tensor:
-    """Where each of an image's rows (or columns) comes from: number x length, reflected into the image."""
+    """Return the source of each row (or column) of each image after a random shift: number x length, reflected."""
     shifts = torch.randint(-most, most + 1, (number, 1), device=rng.device, generator=rng)
     last = length - 1
     there_and_back = (torch.arange(length, device=rng.device) + shifts) % max(2 * last, 1)

@@ -1,4 +1,4 @@
-"""The LeCam penalty: logits stay near the other side's moving average."""
+"""The LeCam penalty: keeps logits near the moving average of the other kind's logits."""
 
 from torch import Tensor
 
@@ -9,8 +9,8 @@ from models.penalties.context import PenaltyContext
 def lecam(spec: specs.LecamPenalty, context: PenaltyContext) -> Tensor:
     """lambda (E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2): Tseng et al. 2021, eq. 3.
 
-    a_R and a_F follow the mean logits of real and of generated images, this batch's included (eq. 4). The authors' code
-    leaves out logits that have crossed the other side's average; the paper and this do not.
+    a_R and a_F are moving averages of the mean logits of real and of generated images, this batch included (eq. 4). The
+    authors' code ignores logits beyond the other kind's average. The paper does not, and neither does this function.
     """
     real, fake = context.real_logits, context.fake_logits
     real_mean, fake_mean = context.group.mean([real.detach().mean(), fake.detach().mean()])
@@ -21,9 +21,9 @@ def lecam(spec: specs.LecamPenalty, context: PenaltyContext) -> Tensor:
 
 
 def _follow(spec: specs.LecamPenalty, statistics: dict[str, Tensor], name: str, mean: Tensor) -> Tensor:
-    """The moving average after a batch's mean logit; the first one begins it, so that none is drawn towards 0.
+    """Return the moving average after a batch's mean logit. It starts at the first mean, to have no bias towards 0.
 
-    A lazy penalty sees one step of many, and its average forgets as much as the steps between would have.
+    A lazy penalty updates its average with the decay of all steps since its last one.
     """
     statistics[name] = mean if name not in statistics else statistics[name].lerp(mean, 1 - spec.decay**spec.every_steps)
     return statistics[name]

@@ -1,4 +1,4 @@
-"""Penalties on the slope: the discriminator's gradient with respect to its input."""
+"""Penalties on the discriminator's gradient with respect to its input."""
 
 import torch
 from torch import Tensor
@@ -20,7 +20,10 @@ def r2(spec: specs.R2Penalty, context: PenaltyContext) -> Tensor:
 
 
 def gradient_penalty(spec: specs.GradientPenalty, context: PenaltyContext) -> Tensor:
-    """lambda E (|grad D(x^)| - 1)^2 at x^ = e x + (1 - e) G(z), e ~ U[0, 1] an image: Gulrajani et al. 2017, eq. 3."""
+    """lambda E (|grad D(x^)| - 1)^2: Gulrajani et al. 2017, eq. 3.
+
+    x^ = e x + (1 - e) G(z), with e ~ U[0, 1] drawn for each image.
+    """
     real_NCHW, fake_NCHW = context.real_NCHW.detach(), context.fake_NCHW.detach()
     share = torch.rand(len(real_NCHW), 1, 1, 1, device=real_NCHW.device, dtype=real_NCHW.dtype, generator=context.rng)
     between_NCHW = share * real_NCHW + (1 - share) * fake_NCHW
@@ -30,7 +33,8 @@ def gradient_penalty(spec: specs.GradientPenalty, context: PenaltyContext) -> Te
 def dragan(spec: specs.DraganPenalty, context: PenaltyContext) -> Tensor:
     """lambda E (|grad D(x + delta)| - 1)^2: Kodali et al. 2017, DRAGAN, with the noise of the authors' code.
 
-    delta ~ U[0, reach s] a pixel, s the standard deviation of the whole batch; the paper's text has it normal.
+    delta ~ U[0, reach s] for each pixel, where s is the standard deviation of the whole batch. The paper's text has
+    normal noise.
     """
     real_NCHW = context.real_NCHW.detach()
     noise_NCHW = torch.rand(real_NCHW.shape, device=real_NCHW.device, dtype=real_NCHW.dtype, generator=context.rng)
@@ -39,11 +43,11 @@ def dragan(spec: specs.DraganPenalty, context: PenaltyContext) -> Tensor:
 
 
 def squared_norm(gradients_NCHW: Tensor) -> Tensor:
-    """E |g|^2, a scalar."""
+    """Return E |g|^2, a scalar."""
     return gradients_NCHW.square().sum(CHW).mean()
 
 
 def distance_from_one(gradients_NCHW: Tensor) -> Tensor:
-    """E (|g| - 1)^2, a scalar. Where g is 0 and the norm has no gradient, `vector_norm` passes back 0, not NaN."""
+    """Return E (|g| - 1)^2, a scalar. At g = 0, where the norm has no gradient, `vector_norm` gives 0, not NaN."""
     norms: Tensor = torch.linalg.vector_norm(gradients_NCHW, dim=CHW)
     return (norms - 1).square().mean()

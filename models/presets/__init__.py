@@ -1,4 +1,4 @@
-"""Named recipes, and how a part of a spec is completed by one or amended."""
+"""Named recipes, and the functions that complete a partial spec by one or amend a complete spec."""
 
 from models.presets.completion import DEFAULT_DATASET, amend, resolve
 from models.presets.registry import DEFAULT, REGISTRY, Preset

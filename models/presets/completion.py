@@ -1,4 +1,4 @@
-"""How a client's part of a spec becomes a whole one: completed by a preset, or laid over a spec that exists."""
+"""Complete a client's partial spec by a preset, or merge it into an existing spec."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,23 +13,23 @@ from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, figures, r
 
 DEFAULT_DATASET = "fashion-mnist"
 DERIVED = {"facts", "digest", "resolution"}
-"""The fields of a dataset that follow from which one it is. `resolution` is where specs of old had it."""
+"""The fields that follow from a dataset's identity. `resolution` is the old place of `facts.resolution`."""
 
 Find = Callable[[str], UploadedDataset | None]
-"""(the id of an uploaded dataset) -> the dataset; None where there is none, or none of the client's."""
+"""(the id of an uploaded dataset) -> the dataset; None if it does not exist or is not the client's."""
 
 
 def none_uploaded(dataset_id: str) -> None:
-    """Find nothing: for where there are built-in datasets only."""
+    """Return None: a `Find` for callers that have built-in datasets only."""
 
 
 def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:
-    """Return the complete spec that a client's part of one stands for.
+    """Return the complete spec for a client's partial one.
 
-    What the part leaves out comes from its preset. An object that names another `kind` than the preset replaces the
-    preset's, one of the same kind is laid over it; lists replace.
+    Missing fields come from the preset. An object whose `kind` differs from the preset's replaces the preset's object;
+    one of the same kind is merged into it. A list replaces the preset's list.
 
-    Raises pydantic.ValidationError, whose locations are places in the client's part.
+    Raises pydantic.ValidationError, whose locations refer to the client's partial spec.
     """
     name = part.get("preset", DEFAULT)
     if not isinstance(name, str) or name not in REGISTRY:
@@ -44,10 +44,10 @@ def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingS
 
 
 def amend(spec: TrainingSpec, part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:
-    """Return a spec with a client's changes, which are laid over it as over a preset's.
+    """Return a spec with a client's changes merged in, as into a preset's.
 
-    What was stored before a bound or a rule was tightened stays as it is; what the changes break is refused. Raises
-    pydantic.ValidationError.
+    Only the changes are checked. Values that were stored before a bound or a rule was tightened stay as they are.
+    Raises pydantic.ValidationError if the changes break a bound or a rule.
     """
     if part.get("preset", spec.preset) != spec.preset:
         raise _refused(("preset",), "a preset fills in a new job's spec: name the fields to change instead")
@@ -68,7 +68,7 @@ def amend(spec: TrainingSpec, part: Mapping[str, Any], *, find: Find = none_uplo
 
 
 def _dataset(wish: Any, *, default: Mapping[str, Any], find: Find) -> dict[str, Any]:
-    """The dataset that a client names, with its facts. Raises pydantic.ValidationError."""
+    """Return the dataset that a client names, with its facts. Raises pydantic.ValidationError."""
     if not isinstance(wish, Mapping):
         raise _refused(("dataset",), 'must be an object such as {"kind": "builtin", "name": "digits"}')
     kind = wish.get("kind", default["kind"])
@@ -90,7 +90,7 @@ def _dataset(wish: Any, *, default: Mapping[str, Any], find: Find) -> dict[str, 
 
 
 def _check_facts(wish: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Raises pydantic.ValidationError where a client says of a dataset what is not so."""
+    """Raise pydantic.ValidationError if a client states wrong facts about a dataset."""
     facts = own["facts"]
     side = facts["resolution"]
     if wish.get("resolution", side) != side:
@@ -102,12 +102,12 @@ def _check_facts(wish: Mapping[str, Any], own: Mapping[str, Any]) -> None:
 
 
 def _validated(whole: Mapping[str, Any]) -> TrainingSpec:
-    # Through JSON, where strict mode refuses "128" and true for a number but takes a list for a tuple.
+    # From JSON, because strict mode then refuses "128" and true for a number but accepts a list for a tuple.
     return TrainingSpec.model_validate_json(json.dumps(whole, default=str), strict=True)
 
 
 def _is_unchanged(location: Sequence[int | str], before: Any, after: Any) -> bool:
-    """Whether the value at pydantic's location, which names the kinds of unions too, is as it was."""
+    """Return whether the value at pydantic's location, which also names the kinds of unions, has not changed."""
     for part in location:
         if isinstance(after, Mapping) and part not in after and after.get("kind") == part:
             continue
@@ -151,7 +151,7 @@ def _common(facts: DatasetFacts) -> dict[str, Any]:
         "discriminator_steps": 1,
         "accumulation_steps": 1,
         "augment": {"kind": "flip" if facts.flips_natural else "none"},
-        # Points lie closer together than bfloat16 can tell.
+        # Points lie closer together than bfloat16 can resolve.
         "precision": "fp32" if facts.holds_points else "auto",
         "compile": False,
         "seed": 0,

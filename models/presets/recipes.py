@@ -1,4 +1,4 @@
-"""The recipes behind the presets: each a function of the dataset's facts, so that it serves any shape."""
+"""The recipes behind the presets. Each is a function of the dataset's facts, so that it fits any image shape."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Recipe = dict[str, Any]
 ARTICLE_ADAM = {"kind": "adam", "lr": 2e-4, "betas": [0.5, 0.999]}
 NO_AVERAGE = {"half_life_images": 0}
 MOST_CLASSES = 100
-"""Of more there are too few images each to learn them quickly."""
+"""With more classes there are too few images in each to learn them quickly."""
 
 
 def article(facts: DatasetFacts) -> Recipe:
@@ -79,7 +79,7 @@ def sngan(facts: DatasetFacts) -> Recipe:
 
 
 def r3gan(facts: DatasetFacts) -> Recipe:
-    """Huang et al. 2024, with the rates and weights of its small datasets; penalties lazily."""
+    """Huang et al. 2024, with the learning rates and penalty weights for its small datasets, and lazy penalties."""
     adam = {"kind": "adam", "lr": 2e-4, "betas": [0.0, 0.95]}
     if halvings(facts.resolution) is None:
         architecture: Recipe = {"kind": "mlp", "activation": "leaky_relu"}
@@ -107,7 +107,7 @@ def robust(facts: DatasetFacts) -> Recipe:
             "loss": {"kind": "relativistic_paired"},
             "penalties": _both_sides(1.0, every_steps=16),
             "generator_optimizer": adam | {"lr": 1e-3},
-            # At the generator's own rate it gets ahead, and fewer kinds of images are drawn.
+            # At the generator's rate it gets ahead of the generator, and samples are less diverse.
             "discriminator_optimizer": adam | {"lr": 6e-4},
             "batch_size": 128,
             "budget": {"images": 2_000_000, "seconds": None},
@@ -127,7 +127,7 @@ def robust(facts: DatasetFacts) -> Recipe:
 
 
 def fast(facts: DatasetFacts) -> Recipe:
-    """The robust recipe told the classes, which helps for the first few hundred thousand images and not after."""
+    """The robust recipe with labels, which help for the first few hundred thousand images only."""
     recipe = robust(facts)
     if facts.holds_points:
         return recipe | {"budget": {"images": 1_000_000, "seconds": None}}
@@ -153,10 +153,11 @@ def vae(facts: DatasetFacts) -> Recipe:
 
 
 def _points() -> Recipe:
-    """For modes as narrow as a hundredth of their distance: few latents, a light hand, small steps at the end.
+    """The robust recipe for points, whose modes are as narrow as a hundredth of their distance.
 
-    No batch norm: its chance would move each point by more than a mode's width. The penalties' weights are in the units
-    of the data, whose slopes are steep.
+    It has few latents, weak penalties and small steps at the end. It has no batch norm, because the randomness of
+    batches would move each point by more than a mode's width. The penalties' weights are small because the
+    discriminator's gradient must be steep between narrow modes.
     """
     adam = {"kind": "adam", "betas": [0.0, 0.99]}
     schedule = {"kind": "cosine", "start": 0.4}
@@ -186,13 +187,13 @@ def _small_mlp(facts: DatasetFacts) -> Recipe:
         "discriminator_widths": [512 if grey or facts.channels_alike else 1024, 512, 512],
         "share_channels": facts.channels_alike,
         "generator_norm": "batch",
-        # Leaky ones are slower to find the rarer kinds of images.
+        # With leaky ReLUs the rarer kinds of images are learned more slowly.
         "activation": "relu",
     }
 
 
 def _convolutions(facts: DatasetFacts, *, generator_norm: str, discriminator_norm: str) -> Recipe:
-    """A DCGAN, or for what is no image of a suitable size the fully connected pair."""
+    """Return a DCGAN, or the fully connected pair if the resolution does not suit convolutions."""
     if halvings(facts.resolution) is None:
         return {"kind": "mlp", "generator_norm": generator_norm}
     return {"kind": "dcgan", "generator_norm": generator_norm, "discriminator_norm": discriminator_norm}

@@ -1,4 +1,4 @@
-"""The named recipes. Each is a function of the dataset's facts, so that it serves any shape."""
+"""The presets by name: each recipe with its purpose."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Denormals: numbers too near zero for the normal form of their format.
 
-x86 processors of Intel's work them out in microcode, a hundred times as slowly. Adam's means are full of them wherever
-units have died: each step takes them by its decay towards zero.
+Intel's x86 processors compute with them in microcode, a hundred times as slowly. Adam's means are full of them where
+units have died, because each step multiplies these means by the decay.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import torch
 
 @contextmanager
 def flushed() -> Iterator[None]:
-    """Within, what would be a denormal is 0: in this thread, Python's floats too, and in all that work for it."""
+    """Replace denormals by 0 within the context: in this thread, Python's floats too, and in its OpenMP threads."""
     before = sys.float_info.min / 2 == 0
     _flush(on=True)
     try:
@@ -25,8 +25,9 @@ def flushed() -> Iterator[None]:
 
 def _flush(*, on: bool) -> None:
     torch.set_flush_denormal(on)
-    # OpenMP's threads inherit the mode when they are made, and PyTorch sets it in the calling thread alone. The library
-    # is the one that PyTorch has loaded, by its name; where PyTorch uses another, its threads stay as they are.
+    # OpenMP's threads inherit the mode when they are created, and PyTorch sets it in the calling thread only, so it is
+    # set in each of them here. This finds the OpenMP library by the name that PyTorch loads. If PyTorch uses another
+    # library, its threads are not changed.
     with suppress(OSError):
         visit = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: _set(on))
         ctypes.CDLL("libgomp.so.1").GOMP_parallel(visit, None, 0, 0)

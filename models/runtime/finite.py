@@ -1,4 +1,4 @@
-"""Whether numbers are numbers."""
+"""Checks for NaN and infinity."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,10 @@ from torch import Tensor
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether no tensor holds NaN or infinity; waits for the device once.
+    """Return whether no tensor holds NaN or infinity. Usually waits for the device once.
 
-    A sum that is finite has finite terms only; one that is not may merely have overflowed, so then each term is asked.
+    If a tensor's sum is finite, all its elements are. A sum that is not finite may have overflowed, so every element is
+    checked in that case.
     """
     tensors = list(tensors)
     if not tensors or bool(torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors]).isfinite().all()):

@@ -1,4 +1,4 @@
-"""Memory: what is free on a device, and whether a dataset is to take its share of it."""
+"""Memory: the free bytes on a device, and whether a dataset fits into its share of them."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 SHARE = 0.5
-"""Of the free memory, which a dataset may take at most: the rest is for the activations, which come later."""
+"""Largest share of the free memory that a dataset may take. The rest is for activations, allocated later."""
 MEMINFO = Path("/proc/meminfo")
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 UNKNOWN_BYTES = 4 * 2**30
-"""Taken for free where the system does not say."""
+"""Free memory assumed if the system does not report it."""
 
 
 def fits(dataset_bytes: int, *, free_bytes: int) -> bool:
@@ -18,7 +18,7 @@ def fits(dataset_bytes: int, *, free_bytes: int) -> bool:
 
 
 def free_bytes(device: torch.device) -> int:
-    """What a tensor on the device could take; of the host's memory, which may be a container's, for all but CUDA."""
+    """Return the free bytes of a CUDA device; for other devices those of the host, within its container's limit."""
     if device.type == "cuda":
         free, _total = torch.cuda.mem_get_info(device)
         return free

@@ -1,6 +1,6 @@
 """Parallel: the group of processes that train one job together, each with a share of every batch.
 
-All of a group make the same calls in the same order: every method below waits for the others.
+All processes of a group must make the same calls in the same order, because every method waits for the others.
 """
 
 import importlib
@@ -19,20 +19,21 @@ T = TypeVar("T")
 
 CPU = torch.device("cpu")
 TIMEOUT = timedelta(minutes=30)
-"""For one call. Whoever waits must outlast an evaluation or a checkpoint of the first process."""
+"""Timeout of one call. It must be longer than an evaluation or a checkpoint, during which the others wait."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Processes with ranks 0, 1, ..., size - 1. Alone, a process is given back what it brings, at no cost."""
+    """Processes with ranks 0, 1, ..., size - 1. In a group of one, every method returns its input at no cost."""
 
     rank: int
     size: int
 
     def mean(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """The means over the processes, floating-point tensors of the same shapes and strides; the same bits for all.
+        """Return the means over the processes, in the tensors' shapes and strides, bit-identical in all processes.
 
-        One message a format, however many tensors. What is not finite in one process is so in the mean.
+        The tensors are floating-point, and of the same shapes and strides in all processes. One message is sent for
+        each number format. A value that is not finite in one process is not finite in the mean.
         """
         if self.size == 1:
             return list(tensors)
@@ -48,7 +49,7 @@ class Group:
         return means
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """The processes' tensors, all of one shape, one after another along the first dimension."""
+        """Return the processes' tensors, all of one shape, concatenated along the first dimension by rank."""
         if self.size == 1:
             return tensor
         everyones = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(self.size)]
@@ -56,7 +57,7 @@ class Group:
         return torch.cat(everyones)
 
     def agree(self, value: float) -> float:
-        """What the first process brings. Clocks and wishes differ; the course of a run must not."""
+        """Return the first process's value. Clocks and stop signals differ between processes; decisions must not."""
         if self.size == 1:
             return value
         told = torch.tensor(value, dtype=torch.float64)
@@ -64,7 +65,7 @@ class Group:
         return told.item()
 
     def once(self, work: Callable[[], T]) -> T:
-        """What the first process makes; the others wait for it. If it raises there, they wait until it ends."""
+        """Call `work` in the first process; return its result in all. If it raises, the others wait until it ends."""
         if self.size == 1:
             return work()
         told = [work() if self.rank == 0 else None]
@@ -77,14 +78,15 @@ SOLO = Group(rank=0, size=1)
 
 @contextmanager
 def join(*, device: torch.device, at: str = "env://") -> Iterator[Group]:
-    """Meets the other processes and is one of their group for the time of the context.
+    """Join the other processes in a group for the duration of the context.
 
-    As torchrun has it, RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT tell where, else an address with `rank` and
-    `world_size` in its query. Tensors on a CUDA device go by NCCL, those on the CPU by Gloo. After an error the group
-    is left as it is, as taking leave would mean to wait for the others: the process is to end.
+    The default address reads RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT from the environment, as torchrun sets them.
+    Any other address has `rank` and `world_size` in its query. Tensors on a CUDA device are sent by NCCL, those on the
+    CPU by Gloo. After an error the group is not destroyed, because that would wait for the other processes: the process
+    should end.
     """
-    # The default group of its functions is that of the time of its import, and training imports it sooner or later: the
-    # group would not end here but with the interpreter, and its threads would now and then abort that.
+    # This module binds the default group at its import, and training imports it sooner or later. Imported after the
+    # group exists, it would keep the group until the interpreter exits, where the group's threads sometimes abort.
     importlib.import_module("torch.distributed.nn.functional")
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -96,20 +98,20 @@ def join(*, device: torch.device, at: str = "env://") -> Iterator[Group]:
 
 
 def own(device: torch.device) -> torch.device:
-    """The device of its kind that is this process's own: the GPU with torchrun's LOCAL_RANK; the CPU is everybody's."""
+    """Return this process's device of a kind: the GPU with torchrun's LOCAL_RANK, or the CPU, which all share."""
     if device.type == "cpu" or device.index is not None:
         return device
     return torch.device(device.type, distributed.get_node_local_rank(fallback_rank=0))
 
 
 def divides(spec: specs.TrainingSpec, *, processes: int) -> bool:
-    """Whether the parts of a batch can be cut into equal shares of two images or more, one a process."""
+    """Return whether the parts of a batch divide into equal shares of two images or more, one for each process."""
     images, rest = divmod(spec.batch_size, spec.accumulation_steps * processes)
     return rest == 0 and (processes == 1 or images >= 2)
 
 
 def check(spec: specs.TrainingSpec, *, processes: int) -> None:
-    """Raises ValueError unless a batch divides."""
+    """Raise ValueError unless a batch divides."""
     if not divides(spec, processes=processes):
         parts = f" in {spec.accumulation_steps} parts" if spec.accumulation_steps > 1 else ""
         raise ValueError(

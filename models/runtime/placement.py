@@ -1,4 +1,4 @@
-"""Where and how networks lie in memory."""
+"""The device and the memory layout of networks."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def place(network: Network, *, device: torch.device) -> Network:
-    """Moves the network to a device, the weights of its convolutions channels last, as their kernels like them best."""
+    """Move the network to a device; convert the weights of its convolutions to channels last, the fastest layout."""
     network.to(device)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
     return network

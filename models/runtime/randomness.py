@@ -1,4 +1,4 @@
-"""Random sources. Each is a function of the run's seed, its purpose and the images seen, so a run can stop anywhere."""
+"""Random sources. Each is a function of the run's seed, a purpose and the images seen, so a run can stop anywhere."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ Purpose = Literal[
 
 
 def derive(seed: int, *, purpose: Purpose, at: int, salt: int = 0) -> int:
-    """Return a 63-bit seed. `at` is the place: images seen, an epoch, an index. Another salt gives other numbers."""
+    """Return a 63-bit seed. `at` is a position: images seen, an epoch or an index. Another salt gives another seed."""
     text = f"{seed}/{purpose}/{at}/{salt}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
 @dataclass(frozen=True)
 class RandomSource:
-    """A random generator on a device, seeded anew for every use."""
+    """A random generator on a device, seeded again for every use."""
 
     seed: int
     generator: torch.Generator

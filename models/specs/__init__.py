@@ -1,6 +1,6 @@
-"""The spec of a training run and all that it is made of. Pydantic only: importable without torch.
+"""The spec of a training run and its parts. Needs pydantic only, so it is importable without torch.
 
-`models.presets.resolve` makes one from the part that a client sent.
+`models.presets.resolve` makes a spec from the partial one that a client sent.
 """
 
 from models.specs import methods

@@ -1,4 +1,4 @@
-"""Advice on a spec: what is allowed but likely a mistake."""
+"""Advice on a spec: settings that are allowed but likely a mistake."""
 
 from models.specs import TrainingSpec
 
@@ -8,9 +8,10 @@ NEED_SMOOTHNESS = {
     "relativistic_paired": "add r1 and r2",
     "relativistic_average": "add r1 and r2",
 }
-"""Losses that run away with a discriminator of any slope, and what to do."""
+"""Losses that tend to diverge if the discriminator's slope is not bounded, and the remedy for each."""
 
 ZERO_MEANS_NOTHING = {"wasserstein", "relativistic_paired", "relativistic_average"}
+"""Losses for which only differences of logits count, so that a logit of zero has no meaning."""
 
 
 def _is_smooth(spec: TrainingSpec) -> bool:
@@ -18,7 +19,7 @@ def _is_smooth(spec: TrainingSpec) -> bool:
 
 
 def warnings(spec: TrainingSpec) -> list[str]:
-    """What is allowed but likely a mistake, for a person to read."""
+    """Return a message, for people, about each setting that is allowed but likely a mistake."""
     found = []
     if spec.augment.kind == "adaptive" and spec.loss.kind in ZERO_MEANS_NOTHING:
         found.append(

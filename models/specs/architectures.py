@@ -1,4 +1,4 @@
-"""Which networks are trained. Each kind is a set of networks made for each other."""
+"""Architectures: the networks to train. Each kind is a set of networks that are designed for each other."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from models.specs.fields import Channels, Latents, Spec, Width
 
 
 def halvings(resolution: int) -> int | None:
-    """Return how often convolutions halve a resolution on its way to 3..7 pixels; None where it never gets there."""
+    """Return the number of halvings, at least one, that reduce a resolution to 3..7 pixels; None if none do."""
     number = 0
     while resolution > 7:
         if resolution % 2:
@@ -18,15 +18,15 @@ def halvings(resolution: int) -> int | None:
 
 
 class Convolutional(Spec):
-    """The base of architectures whose feature maps halve with each level."""
+    """The base of architectures whose feature maps halve in resolution with each level."""
 
     def fits(self, resolution: int) -> bool:
-        """Return whether images of this many pixels a side can be drawn."""
+        """Return whether the networks can handle images of this many pixels a side."""
         return halvings(resolution) is not None
 
 
 class MlpArchitecture(Spec):
-    """Fully connected generator and discriminator; the defaults are the article's."""
+    """Fully connected generator and discriminator. The default widths are the article's."""
 
     kind: Literal["mlp"] = "mlp"
     latent_dim: Latents = 100
@@ -35,8 +35,8 @@ class MlpArchitecture(Spec):
     generator_norm: Literal["none", "batch"] = "none"
     activation: Literal["relu", "leaky_relu"] = "relu"
     share_channels: bool = False
-    """Each channel is drawn, and looked at, by the same layers, all but the generator's first and the discriminator's
-    last hidden one, where the channels are one. For channels that show things of one kind, such as stacked images."""
+    """Whether the same layers process each channel separately. Only the generator's first and the discriminator's last
+    hidden layer process all channels together. For channels that show things of one kind, such as stacked images."""
 
     def fits(self, resolution: int) -> bool:
         del resolution
@@ -49,7 +49,7 @@ class DcganArchitecture(Convolutional):
     kind: Literal["dcgan"] = "dcgan"
     latent_dim: Latents = 100
     channels: Channels = 64
-    """Feature maps at the highest resolution; they double at every halving."""
+    """Number of feature maps at the highest resolution. It doubles with every halving of the resolution."""
     generator_norm: Literal["none", "batch"] = "batch"
     discriminator_norm: Literal["none", "batch", "spectral"] = "none"
 
@@ -60,22 +60,22 @@ class ResnetArchitecture(Convolutional):
     kind: Literal["resnet"] = "resnet"
     latent_dim: Latents = 128
     channels: Channels = 64
-    """Feature maps of every block."""
+    """Number of feature maps of every block."""
     generator_norm: Literal["none", "batch"] = "batch"
     discriminator_norm: Literal["none", "spectral"] = "spectral"
 
 
 class R3ganArchitecture(Convolutional):
-    """ResNeXt blocks without normalisation, bilinear resampling, fix-up initialisation (Huang et al. 2024, R3GAN)."""
+    """ResNeXt blocks without normalisation, bilinear resampling, Fixup initialisation (Huang et al. 2024, R3GAN)."""
 
     kind: Literal["r3gan"] = "r3gan"
     latent_dim: Latents = 64
     channels: Channels = 64
-    """Feature maps at the highest resolution; they double at every halving, up to eight times as many."""
+    """Number of feature maps at the highest resolution. It doubles with every halving, up to eight times as many."""
     blocks: int = Field(default=1, ge=1, le=8)
-    """Residual blocks at each resolution."""
+    """Number of residual blocks at each resolution."""
     group_width: int = Field(default=16, ge=1, le=1024)
-    """Feature maps of one group of the grouped 3x3 convolutions; must divide channels times the expansion."""
+    """Number of feature maps in a group of the grouped 3x3 convolutions. Must divide channels times expansion."""
     expansion: int = Field(default=2, ge=1, le=8)
     """How much wider a block is inside."""
 
@@ -83,7 +83,8 @@ class R3ganArchitecture(Convolutional):
 class VaeArchitecture(Spec):
     """A variational autoencoder (Kingma & Welling 2014): the generator decodes, the discriminator's twin encodes.
 
-    The comparison: the generator is the backbone's own.
+    A baseline to compare GANs with. The generator is the backbone's generator; the encoder has the layers of the
+    backbone's discriminator.
     """
 
     kind: Literal["vae"] = "vae"

@@ -1,7 +1,7 @@
-"""Which data a run learns from, and the facts of it that the run depends on.
+"""Datasets: the data that a run learns from, and the facts about it that the run depends on.
 
-The facts are resolved once, when a spec is made, and stored in it: a spec can be read, checked and trained without
-asking anybody else what its dataset was.
+The facts are looked up once, when a spec is made, and stored in it. A spec can then be read, checked and trained
+without looking up its dataset.
 """
 
 from typing import Annotated, Literal
@@ -17,24 +17,24 @@ class DatasetFacts(Spec):
     """Shape and size of a dataset's training split."""
 
     resolution: int = Field(ge=1, le=1024)
-    """Pixels a side; images are square. 1: the data are points of the plane."""
+    """Pixels a side; images are square. 1: the data are points in the plane."""
     channels: int = Field(ge=1, le=4)
-    """1 grey, 3 RGB; 2 the coordinates of a point."""
+    """Number of channels: 1 for grey, 3 for RGB, 2 for the coordinates of a point."""
     images: int = Field(ge=1, le=10**12)
     classes: int = Field(ge=0, le=10**6)
-    """Labels run from 0 to one less; 0: the images have no labels."""
+    """Number of classes; labels run from 0 to one less. 0: the images have no labels."""
     flips_natural: bool
     """Whether a mirrored image is as likely as the image itself."""
     features: Annotated[str, Field(max_length=64)] | None = None
-    """The extractor in whose features quality is measured; null: no FID, precision or recall."""
+    """The feature extractor for FID, precision and recall; null: these metrics are not available."""
     channels_alike: bool = False
-    """Whether each channel shows a thing of the same kind."""
+    """Whether all channels show things of one kind."""
     modes: int | None = Field(default=None, ge=1, le=10**6)
-    """The number of separate modes; null: not known."""
+    """The number of separate modes; null: unknown."""
 
     @property
     def holds_points(self) -> bool:
-        """Whether the images are points of the plane: two channels, the coordinates, of a single pixel."""
+        """Whether the images are points in the plane: a single pixel whose two channels are the coordinates."""
         return self.resolution == 1
 
 
@@ -47,7 +47,7 @@ class BuiltinDataset(Spec):
 
 
 class UploadedDataset(Spec):
-    """A dataset of one's own. `digest` is the SHA-256 of its images and labels."""
+    """A dataset that was uploaded. `digest` is the SHA-256 of its images and labels."""
 
     kind: Literal["uploaded"] = "uploaded"
     id: str = Field(pattern=r"^ds_[0-9a-z]{26}$")

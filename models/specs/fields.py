@@ -1,7 +1,7 @@
-"""What specs are made of: their base class and bounded types. Pydantic only.
+"""The base class of specs and the bounded types of their fields. Needs pydantic only.
 
-A spec is data. It is frozen, complete (no field means "auto" except `precision`), every number is bounded and finite,
-and unknown fields are refused.
+A spec is data. It is frozen and complete: no field means "auto" except `precision`. Every number is bounded and finite.
+Unknown fields are refused.
 """
 
 import unicodedata
@@ -15,7 +15,7 @@ class Spec(BaseModel):
 
 
 def _printable(text: str) -> str:
-    """Refuses control, format (bidirectional overrides) and surrogate characters."""
+    """Refuse control, format (such as bidirectional overrides), surrogate, private and unassigned characters."""
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn"}:
             raise ValueError(f"must not contain the control character U+{ord(character):04X}")

@@ -8,7 +8,7 @@ from typing import Literal
 from models.specs.datasets import DatasetFacts
 
 Metric = Literal["fid", "precision_recall", "modes"]
-"""What a spec's evaluation may ask for. A metric gives one figure or several."""
+"""The metrics that a spec's evaluation may ask for. A metric gives one figure or several."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MetricFacts:
     needs: Literal["features", "modes"]
     """The fact that a dataset must have."""
     lacks: str
-    """What a dataset without it lacks, in words."""
+    """The missing fact in words, for messages about a dataset without it."""
 
     def suits(self, facts: DatasetFacts) -> bool:
         return getattr(facts, self.needs) is not None

@@ -1,4 +1,4 @@
-"""What happens when a run diverges."""
+"""The guard: the reaction to a run that diverges."""
 
 from typing import Annotated, Literal
 
@@ -8,17 +8,17 @@ from models.specs.fields import Spec
 
 
 class GuardOff(Spec):
-    """Divergence ends the run as `diverged`."""
+    """A divergence ends the run as `diverged`."""
 
     kind: Literal["off"] = "off"
 
 
 class GuardRepair(Spec):
-    """Divergence rolls the run back to its last good state and goes on with smaller learning rates."""
+    """A divergence rolls the run back to its last good state; it continues with smaller learning rates."""
 
     kind: Literal["repair"] = "repair"
     max_repairs: int = Field(default=5, ge=1, le=100)
-    """So many repairs without progress past the point of failure end the run as `diverged`."""
+    """The run ends as `diverged` when this many repairs have not brought it past the point of failure."""
 
 
 Guard = Annotated[GuardOff | GuardRepair, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""What the discriminator and the generator minimise."""
+"""Losses: the functions that the discriminator and the generator minimise."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from models.specs.fields import Spec
 
 
 class Minimax(Spec):
-    """The original saturating game (Goodfellow et al. 2014, eq. 1)."""
+    """The original saturating loss (Goodfellow et al. 2014, eq. 1)."""
 
     kind: Literal["minimax"] = "minimax"
 
@@ -20,31 +20,34 @@ class NonSaturating(Spec):
 
 
 class LeastSquares(Spec):
-    """Logits are drawn to 1 for real images and to 0 for fakes (Mao et al. 2017, eq. 9)."""
+    """Pulls logits to 1 for real images and to 0 for fakes (Mao et al. 2017, eq. 9)."""
 
     kind: Literal["least_squares"] = "least_squares"
 
 
 class Wasserstein(Spec):
-    """The difference of means (Arjovsky et al. 2017); needs a penalty that bounds the discriminator's slope."""
+    """The difference of mean logits (Arjovsky et al. 2017). Needs a penalty that bounds the discriminator's slope."""
 
     kind: Literal["wasserstein"] = "wasserstein"
 
 
 class Hinge(Spec):
-    """Logits beyond the margin of 1 teach nothing more (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+    """Gives the discriminator no gradient for logits beyond the margin of 1.
+
+    Sources: Lim & Ye 2017; Miyato et al. 2018, eq. 16.
+    """
 
     kind: Literal["hinge"] = "hinge"
 
 
 class RelativisticPaired(Spec):
-    """Each fake is compared with a real image (Jolicoeur-Martineau 2019; Huang et al. 2024, eq. 2)."""
+    """Compares each fake with a real image (Jolicoeur-Martineau 2019; Huang et al. 2024, eq. 2)."""
 
     kind: Literal["relativistic_paired"] = "relativistic_paired"
 
 
 class RelativisticAverage(Spec):
-    """Each image is compared with the mean of the other kind (Jolicoeur-Martineau 2019, RaSGAN)."""
+    """Compares each image with the mean logit of the other kind (Jolicoeur-Martineau 2019, RaSGAN)."""
 
     kind: Literal["relativistic_average"] = "relativistic_average"
 
@@ -54,9 +57,9 @@ class Elbo(Spec):
 
     kind: Literal["elbo"] = "elbo"
     kl_weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Beta: above 1 latents are tidier and images blurrier (Higgins et al. 2017)."""
+    """Beta. Above 1, latents are closer to the normal distribution and images blurrier (Higgins et al. 2017)."""
     deviation: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """The standard deviation of a pixel, in [-1, 1], about what the generator draws."""
+    """The standard deviation of a pixel, in units of [-1, 1], around the generator's output."""
 
 
 Loss = Annotated[

@@ -1,4 +1,4 @@
-"""Which method trains a spec, and what it needs of it. The methods themselves are in `models.training.methods`."""
+"""The choice of the method that trains a spec, and its requirements. `models.training.methods` holds the methods."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Choice:
     asked_for: Callable[[TrainingSpec], bool]
-    """Whether a spec asks for this method. Of several the first in `REGISTRY` trains it."""
+    """Whether a spec asks for this method. If it asks for several, the first in `REGISTRY` trains it."""
     problem: Callable[[TrainingSpec], str | None]
-    """(a spec that asks for it) -> what the method lacks, and what to do; None: nothing."""
+    """(a spec that asks for the method) -> the unmet requirement and its remedy, in words; None: there is none."""
 
 
 def name(spec: TrainingSpec) -> str:
@@ -24,7 +24,7 @@ def name(spec: TrainingSpec) -> str:
 
 
 def first_problem(spec: TrainingSpec) -> str | None:
-    """Return what the methods that a spec asks for lack; None: nothing."""
+    """Return the first unmet requirement of the methods that a spec asks for; None: there is none."""
     problems = (choice.problem(spec) for choice in REGISTRY.values() if choice.asked_for(spec))
     return next((problem for problem in problems if problem is not None), None)
 

@@ -1,4 +1,4 @@
-"""How gradients become steps."""
+"""Optimizers and learning-rate schedules."""
 
 from typing import Annotated, Literal
 
@@ -8,14 +8,14 @@ from models.specs.fields import Beta, Rate, Share, Spec
 
 
 class ConstantSchedule(Spec):
-    """The learning rate stays, but for a linear warm-up."""
+    """Keeps the learning rate constant after a linear warm-up."""
 
     kind: Literal["constant"] = "constant"
     warmup_images: Annotated[int, Field(ge=0, le=10**12)] = 0
 
 
 class LinearSchedule(Spec):
-    """From `start` of the budget on the learning rate falls in a straight line to `final` of itself."""
+    """Lowers the learning rate linearly to `final` times itself, from the share `start` of the budget to its end."""
 
     kind: Literal["linear"] = "linear"
     start: Share = 0.0
@@ -24,7 +24,7 @@ class LinearSchedule(Spec):
 
 
 class CosineSchedule(Spec):
-    """From `start` of the budget on the learning rate falls to `final` of itself along half a cosine."""
+    """Lowers the learning rate along half a cosine to `final` times itself, from the share `start` of the budget on."""
 
     kind: Literal["cosine"] = "cosine"
     start: Share = 0.0
@@ -39,7 +39,7 @@ class _Optimizer(Spec):
     lr: Rate = 2e-4
     schedule: Schedule = ConstantSchedule()
     max_gradient_norm: float | None = Field(default=None, gt=0, le=1e6)
-    """Longer gradients are shortened to this norm; null: never."""
+    """Gradients with a larger norm are scaled down to this one; null: no limit."""
 
 
 class _Adam(_Optimizer):
@@ -69,20 +69,20 @@ class RmspropOptimizer(_Optimizer):
 
 
 class SgdOptimizer(_Optimizer):
-    """Gradient descent, with momentum if wished; a negative momentum helps games (Gidel et al. 2019)."""
+    """Gradient descent with optional momentum. Negative momentum helps adversarial training (Gidel et al. 2019)."""
 
     kind: Literal["sgd"] = "sgd"
     momentum: float = Field(default=0.0, gt=-1, lt=1)
 
 
 class OptimisticAdamOptimizer(_Adam):
-    """Each step adds what the last one lacked (Daskalakis et al. 2018, algorithm 1)."""
+    """Adam that corrects each step by the change of direction since the last (Daskalakis et al. 2018, algorithm 1)."""
 
     kind: Literal["optimistic_adam"] = "optimistic_adam"
 
 
 class ExtraAdamOptimizer(_Adam):
-    """Both players look a step ahead and learn from the gradients there (Gidel et al. 2019, algorithm 4)."""
+    """Both networks use gradients computed a step ahead (Gidel et al. 2019, algorithm 4). Set it for both."""
 
     kind: Literal["extra_adam"] = "extra_adam"
 

@@ -1,4 +1,4 @@
-"""What keeps the discriminator smooth."""
+"""Penalties: constraints that keep the discriminator smooth."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -9,14 +9,14 @@ from models.specs.fields import Beta, Rate, Spec, Steps, Weight
 
 class _Penalty(Spec):
     needs_pixels: ClassVar[bool] = False
-    """Whether it moves or changes pixels, which points of the plane do not have."""
+    """Whether the penalty moves or changes pixels. Points in the plane have none."""
 
 
 class _ZeroCentredPenalty(_Penalty):
     weight: Weight = 1.0
     """Gamma: the penalty is gamma/2 times the mean squared gradient norm."""
     every_steps: Steps = 1
-    """Applied every so many discriminator steps, scaled up by as much (lazy regularisation)."""
+    """Interval in discriminator steps. The penalty is multiplied by it (lazy regularisation)."""
 
 
 class R1Penalty(_ZeroCentredPenalty):
@@ -32,7 +32,7 @@ class R2Penalty(_ZeroCentredPenalty):
 
 
 class GradientPenalty(_Penalty):
-    """The gradient's norm is drawn to 1 between real and generated images (Gulrajani et al. 2017, WGAN-GP)."""
+    """Pulls the gradient's norm to 1 between real and generated images (Gulrajani et al. 2017, WGAN-GP)."""
 
     kind: Literal["gradient_penalty"] = "gradient_penalty"
     weight: Weight = 10.0
@@ -41,18 +41,18 @@ class GradientPenalty(_Penalty):
 
 
 class DraganPenalty(_Penalty):
-    """The gradient's norm is drawn to 1 around the real images (Kodali et al. 2017, DRAGAN)."""
+    """Pulls the gradient's norm to 1 around the real images (Kodali et al. 2017, DRAGAN)."""
 
     kind: Literal["dragan"] = "dragan"
     weight: Weight = 10.0
     """Lambda: the penalty is lambda times the mean squared distance of the norm from 1."""
     reach: float = Field(default=0.5, gt=0, le=10)
-    """The noise is uniform, at most so many standard deviations of the batch."""
+    """Largest value of the uniform noise, in standard deviations of the batch."""
     every_steps: Steps = 1
 
 
 class WeightClip(_Penalty):
-    """The discriminator's weights are cut to [-limit, limit] after each of its steps (Arjovsky et al. 2017, WGAN)."""
+    """Clips the discriminator's weights to [-limit, limit] after each of its steps (Arjovsky et al. 2017, WGAN)."""
 
     kind: Literal["weight_clip"] = "weight_clip"
     limit: Rate = 0.01
@@ -63,27 +63,30 @@ class WeightClip(_Penalty):
 
 
 class LecamPenalty(_Penalty):
-    """Logits are held near the other side's moving average (Tseng et al. 2021, LeCam)."""
+    """Keeps logits near the moving average of the other kind's logits (Tseng et al. 2021, LeCam)."""
 
     kind: Literal["lecam"] = "lecam"
     weight: Weight = 0.3
     decay: Beta = 0.99
-    """Of the moving averages, a step."""
+    """Factor by which the moving averages decay in each discriminator step."""
     every_steps: Steps = 1
 
 
 class ConsistencyPenalty(_Penalty):
-    """Logits must not change under small shifts and flips, of real and generated images (Zhao et al. 2021, bCR)."""
+    """Penalises changes of the logits when images, real and generated, are shifted or mirrored.
+
+    Source: Zhao et al. 2021, bCR.
+    """
 
     needs_pixels: ClassVar[bool] = True
 
     kind: Literal["consistency"] = "consistency"
     weight: Weight = 10.0
-    """Lambda, for both sides: times the mean squared change of the logit."""
+    """Lambda, for real and generated images alike: the factor of the mean squared change of the logit."""
     shift_pixels: int = Field(default=2, ge=1, le=64)
-    """Images move by at most so many pixels each way."""
+    """Largest shift of an image, in pixels, each way."""
     flip: bool = False
-    """Whether images are mirrored too; only where a mirrored image is natural."""
+    """Whether images are mirrored too. Use it only where a mirrored image is natural."""
     every_steps: Steps = 1
 
 

@@ -1,4 +1,4 @@
-"""How long a run goes on, and what it leaves behind on its way."""
+"""Plans of a run: its budget, its moving average, and the intervals of checkpoints, evaluations and metrics."""
 
 from typing import Self
 
@@ -9,11 +9,11 @@ from models.specs.figures import REGISTRY, Metric
 
 
 class Budget(Spec):
-    """The run ends at whichever comes first."""
+    """The run ends when either limit is reached."""
 
     images: Images | None
     seconds: float | None = Field(gt=0, le=366 * 24 * 3600)
-    """Seconds of training, evaluation and checkpointing included, waiting in the queue excluded."""
+    """Seconds of training, including evaluation and checkpointing, excluding waiting in the queue."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -26,9 +26,9 @@ class Ema(Spec):
     """The exponential moving average of the generator's weights, from which samples are drawn."""
 
     half_life_images: int = Field(ge=0, le=10**9)
-    """0: no averaging."""
+    """Half-life of the average in images seen; 0: no averaging."""
     ramp_up: float = Field(default=0.05, gt=0, le=10)
-    """Early on the half-life is at most this share of the images seen, so that the start is forgotten."""
+    """The half-life is at most this share of the images seen, so that the first weights are forgotten soon."""
 
 
 class CheckpointPlan(Spec):
@@ -51,4 +51,4 @@ class EvaluationPlan(Spec):
 
 class MetricsPlan(Spec):
     every_images: Images
-    """The spacing of the training series; the first points come sooner."""
+    """Interval between points of the training series. The first points have shorter intervals."""

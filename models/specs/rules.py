@@ -1,4 +1,4 @@
-"""What fields must hold together: each rule says what is wrong and what to do, or None."""
+"""Rules between the fields of a spec. Each rule returns None, or a message with the problem and its remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rule = Callable[["TrainingSpec"], str | None]
 
 
 def _body(spec: TrainingSpec) -> architectures.Architecture:
-    """The architecture; for a vae its backbone."""
+    """Return the architecture; for a vae, its backbone."""
     architecture = spec.architecture
     return architecture.backbone if isinstance(architecture, architectures.VaeArchitecture) else architecture
 
@@ -129,10 +129,10 @@ def changes_of_images_need_images(spec: TrainingSpec) -> str | None:
 
 
 def first_problem(spec: TrainingSpec, *, before: TrainingSpec | None = None) -> str | None:
-    """Return what the first broken rule says; None where all hold.
+    """Return the message of the first broken rule; None if all hold.
 
-    With a spec from `before` an amendment, what a rule said of that one already is no problem now: a stored spec stays
-    usable when a rule is tightened.
+    `before` is the spec before an amendment. A rule that gives the same message for it is ignored, so that a stored
+    spec stays usable when a rule is tightened.
     """
     for rule in REGISTRY:
         problem = rule(spec)

@@ -1,7 +1,7 @@
-"""Reads specs that were stored, by this release or an earlier one.
+"""Read specs that were stored by this release or an earlier one.
 
-What was accepted once stays readable: no bound and no rule of this release is applied. Fields that did not exist yet
-take their defaults, fields that no longer exist are left out.
+A spec that was accepted once stays readable: no bound and no rule of this release is applied. Fields that did not exist
+yet take their defaults. Fields that no longer exist are dropped.
 """
 
 import types
@@ -15,7 +15,7 @@ from models.specs.training import TrainingSpec
 
 
 def read(stored: Any) -> TrainingSpec:
-    """Return the training spec that `model_dump(mode="json")` once gave. Raises ValueError for anything else."""
+    """Return the training spec from its stored `model_dump(mode="json")`. Raises ValueError for anything else."""
     try:
         spec = _spec(TrainingSpec, stored)
     except (TypeError, KeyError, AttributeError) as error:
@@ -45,7 +45,7 @@ def _spec(model: type[Spec], stored: Any) -> Spec:
 
 
 def _value(annotation: Any, stored: Any) -> Any:
-    """The stored JSON value as the Python value of a field's type."""
+    """Convert a stored JSON value to a field's type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _value(arguments[0], stored)
@@ -61,7 +61,7 @@ def _value(annotation: Any, stored: Any) -> Any:
 
 
 def _member(members: tuple[Any, ...], stored: Any) -> Any:
-    """The value as the union's member of its kind, or as the one type beside None."""
+    """Convert a value to the union's member of its kind, or to the only member other than None."""
     if stored is None:
         return None
     named = {member.model_fields["kind"].default: member for member in members if _is_spec(member)}

@@ -16,17 +16,17 @@ from models.specs.plans import Budget, CheckpointPlan, Ema, EvaluationPlan, Metr
 
 
 class TrainingSpec(Spec):
-    """A complete training run: two equal specs on the same machine train to the same bits.
+    """A complete training run. On the same machine, two equal specs give bit-identical runs.
 
-    Make one with `models.presets`, which checks the rules between fields; read a stored one with `models.specs.stored`,
-    which checks none. Fields with a default are younger than others: without them a spec means what it meant before.
+    `models.presets` makes a spec and checks the rules between its fields. `models.specs.stored` reads a stored spec and
+    checks no rule. A field with a default was added after the others; the default keeps the meaning of older specs.
     """
 
     name: Name | None
     preset: Annotated[str, Field(max_length=64)]
     dataset: Dataset
     labels: bool = False
-    """Whether both networks are told the images' classes, so that images of a chosen class can be drawn."""
+    """Whether both networks are conditioned on the images' classes, so that images of a chosen class can be drawn."""
     architecture: Architecture
     loss: Loss
     penalties: tuple[Penalty, ...] = Field(max_length=8)
@@ -35,27 +35,27 @@ class TrainingSpec(Spec):
     discriminator_steps: int = Field(ge=1, le=100)
     batch_size: int = Field(ge=2, le=65_536)
     accumulation_steps: int = Field(default=1, ge=1, le=1024)
-    """Each batch is judged in so many equal parts whose gradients are averaged: less memory, the same step."""
+    """Number of equal parts into which each batch is cut. Gradients are averaged over them: less memory, same step."""
     budget: Budget
     ema: Ema
     augment: Augment
     precision: Literal["auto", "fp32", "bf16"]
-    """auto: bf16 autocast where the hardware computes in it, else fp32."""
+    """auto: bf16 autocast if the hardware computes faster in it, else fp32."""
     compile: bool = False
-    """Whether rounds, or where that is not possible the networks, are compiled first: up to a minute before the first
-    steps, faster ones then. Needs a C++ compiler where it trains."""
+    """Whether steps, or the networks alone where steps cannot be, are compiled. This takes up to a minute before the
+    first steps, which are faster afterwards. Needs a C++ compiler on the worker's machine."""
     cuda_graphs: bool = False
-    """Whether a GPU replays the compiled networks' kernels as CUDA graphs: for networks so small that launching kernels
-    takes longer than they do. A CPU has none."""
+    """Whether a GPU replays the compiled networks' kernels as CUDA graphs. It helps networks so small that launching
+    kernels takes longer than running them. It has no effect on a CPU."""
     seed: int = Field(ge=0, le=2**53 - 1)
     checkpoint: CheckpointPlan
     evaluation: EvaluationPlan
     metrics: MetricsPlan
     guard: Guard
     max_attempts: int = Field(default=5, ge=1, le=100)
-    """So many crashes of its process, or losses of its machine, end the job as failed. Stops in good order are free."""
+    """The job fails after this many crashes of its process or losses of its machine. Orderly stops are not counted."""
     max_seconds: float | None = Field(default=None, gt=0, le=366 * 24 * 3600)
-    """The job fails after so many seconds with a worker, all attempts together; waiting and pauses are not counted."""
+    """The job fails after this many seconds with a worker, over all attempts. Waiting and pauses are not counted."""
     metadata: dict[Annotated[Text, Field(min_length=1, max_length=64)], Annotated[Text, Field(max_length=500)]] = Field(
         max_length=32
     )

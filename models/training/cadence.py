@@ -1,4 +1,7 @@
-"""When things are due in a run: functions of the spec and the images seen, the same in a resumed run."""
+"""The cadence of ticks, evaluations and checkpoints: functions of the spec and the images seen.
+
+A resumed run therefore has the same cadence.
+"""
 
 from typing import Literal
 
@@ -10,12 +13,12 @@ Ending = Spent | Literal["stopped"]
 
 
 def crosses(every_images: int, *, before: int, after: int) -> bool:
-    """Whether a multiple of the interval lies in (before, after]."""
+    """Return whether a multiple of the interval lies in (before, after]."""
     return after // every_images > before // every_images
 
 
 def due(spec: specs.TrainingSpec, *, before: int, after: int, spent: bool) -> set[Due]:
-    """What a step from `before` to `after` images seen makes due; when the budget is spent, everything."""
+    """Return the things that follow a step from `before` to `after` images seen. When the budget is spent, all do."""
     things: dict[Due, bool] = {
         "tick": spent or tick_is_due(spec, before=before, after=after),
         "evaluation": bool(spec.evaluation.metrics)
@@ -26,7 +29,7 @@ def due(spec: specs.TrainingSpec, *, before: int, after: int, spent: bool) -> se
 
 
 def tick_is_due(spec: specs.TrainingSpec, *, before: int, after: int) -> bool:
-    """After 1, 2, 4, 8, ... steps at first, then at every multiple of the metrics' interval."""
+    """Return whether a tick follows a step: after 1, 2, 4, 8, ... steps at first, then at the metrics' interval."""
     if crosses(spec.metrics.every_images, before=before, after=after):
         return True
     steps = after // (after - before)
@@ -34,7 +37,7 @@ def tick_is_due(spec: specs.TrainingSpec, *, before: int, after: int) -> bool:
 
 
 def spent(budget: specs.Budget, images_seen: int, training_seconds: float) -> Spent | None:
-    """Which part of the budget is used up, if any is."""
+    """Return the limit of the budget that is reached; None: none is."""
     if budget.images is not None and images_seen >= budget.images:
         return "budget_images"
     if budget.seconds is not None and training_seconds >= budget.seconds:

@@ -6,7 +6,10 @@ from models.runtime import parallel
 
 
 class Clock:
-    """Seconds of training over all attempts, the first process's for all, and the speed of the steps alone."""
+    """Measures the seconds of training over all attempts, and the speed of the steps alone.
+
+    All processes of a group use the seconds of the first one.
+    """
 
     def __init__(self, seconds_before: float, *, group: parallel.Group) -> None:
         self._group = group
@@ -20,6 +23,6 @@ class Clock:
         self._lap = (time.monotonic(), images_seen)
 
     def images_per_second(self, images_seen: int) -> float:
-        """Return the speed since the lap started; the time of evaluations and checkpoints is outside of laps."""
+        """Return the speed since the lap started. Laps exclude the time of evaluations and checkpoints."""
         start, images_before = self._lap
         return (images_seen - images_before) / max(time.monotonic() - start, 1e-9)

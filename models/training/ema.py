@@ -7,9 +7,9 @@ from models import specs
 
 
 def keep_share(ema: specs.Ema, *, images_seen: int, step_images: int) -> float:
-    """The share of the average that survives a step of so many images; 1/2 after one half-life.
+    """Return the share of the average that remains after a step of `step_images` images: 1/2 for one half-life.
 
-    Early on the half-life is held to `ramp_up` times the images seen (Karras et al. 2020, the code of StyleGAN2).
+    The half-life is at most `ramp_up` times the images seen (Karras et al. 2020, the code of StyleGAN2).
     """
     half_life = min(float(ema.half_life_images), ema.ramp_up * images_seen)
     return float(0.5 ** (step_images / half_life)) if half_life > 0 else 0.0
@@ -17,9 +17,9 @@ def keep_share(ema: specs.Ema, *, images_seen: int, step_images: int) -> float:
 
 @torch.no_grad()
 def update(average: nn.Module, current: nn.Module, *, keep: float) -> None:
-    """Moves the average's parameters and batch statistics towards the current ones; counters are copied.
+    """Move the average's parameters and batch statistics towards the current ones. Counters are copied.
 
-    Statistics are averaged like the weights that they describe: the newest ones would not fit the averaged weights.
+    Batch statistics are averaged like the weights, because the newest ones would not fit the averaged weights.
     """
     kept: list[Tensor] = list(average.parameters())
     moved: list[Tensor] = list(current.parameters())

@@ -1,4 +1,4 @@
-"""Estimates of what a run will cost, from its spec alone."""
+"""Estimates of a run's cost, from its spec alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from models import architectures, specs
 from models.training import methods
 
-# Beside the parameters themselves: the gradient and Adam's two moments.
+# The parameter itself, its gradient and Adam's two moments.
 TENSORS_PER_TRAINED_PARAMETER = 4
 BYTES_PER_NUMBER = 4
-# The copy that the guard can go back to holds the parameters, the moments and the average, but no gradients.
+# The snapshot that the guard can go back to holds the parameter and Adam's two moments, but no gradient.
 TENSORS_PER_KEPT_PARAMETER = 3
 
 
@@ -24,16 +24,16 @@ class Estimate:
     discriminator_parameters: int
     flops_per_image: int
     """Floating-point operations of matrix products and convolutions for one image seen: forward and backward passes of
-    both networks and, spread over the steps, the lazy penalties."""
+    both networks, and lazy penalties divided by their interval."""
     memory_bytes: int
-    """Of the device: parameters, optimizers, the kept copy, the dataset and the activations of one step; the
-    allocator's and the kernels' own needs come on top. A dataset that does not fit stays on the host."""
+    """Bytes on the device: parameters, optimizers, the guard's snapshot, the dataset and the activations of one step.
+    The allocator and the kernels need more memory of their own. A dataset that does not fit stays on the host."""
 
 
 def estimate(spec: specs.TrainingSpec) -> Estimate:
-    """Exact parameter counts, and costs good to about a factor of two.
+    """Return exact parameter counts, and costs that are right within about a factor of two.
 
-    Nothing is allocated, however large the networks: they are built on the meta device.
+    No memory is allocated for the networks, because they are built on the meta device.
     """
     method = methods.REGISTRY[specs.methods.name(spec)]
     players = method.players(spec)
@@ -65,11 +65,11 @@ def estimate(spec: specs.TrainingSpec) -> Estimate:
 
 @dataclass(frozen=True)
 class _Forward:
-    """One image's forward pass."""
+    """The cost of one image's forward pass."""
 
     flops: float
     activations: int
-    """Numbers that the layers put out."""
+    """Count of the numbers in the layers' outputs."""
 
 
 def _forward(network: nn.Module, batch: Tensor, labels: Tensor | None) -> _Forward:
@@ -87,7 +87,7 @@ def _forward(network: nn.Module, batch: Tensor, labels: Tensor | None) -> _Forwa
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
-    """The innermost modules. What norms a layer's weights is a part of that layer: it puts out no activations."""
+    """Yield the innermost modules. A parametrization, such as a spectral norm, counts as part of its layer."""
     children = list(network.children())
     if not children or parametrize.is_parametrized(network):
         yield network

@@ -9,7 +9,7 @@ from models.training.cadence import Ending
 
 @dataclass(frozen=True)
 class Tick:
-    """A point of the training series: means since the last tick, under the names of the metrics; all finite."""
+    """A point of the training series: means since the last tick, by the name of the metric. All are finite."""
 
     images_seen: int
     values: dict[str, float]
@@ -17,7 +17,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The quality of the generator that a checkpoint at this place would sample from."""
+    """The quality figures of the generator that a checkpoint at this point would hold for sampling."""
 
     images_seen: int
     values: dict[str, float]
@@ -25,7 +25,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class CheckpointDue:
-    """A snapshot worth keeping, free of NaN and infinity. Later steps leave it alone.
+    """A snapshot to save, free of NaN and infinity. Later steps do not change it.
 
     Yielded at the spec's intervals, at the end and when stopped. A run that has already failed yields none.
     """
@@ -36,9 +36,9 @@ class CheckpointDue:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The networks, or steps as a whole, were compiled within the step that ends here.
+    """Reports that the networks, or whole steps, were compiled within the step that has just ended.
 
-    Its seconds are part of the budget.
+    The budget includes its seconds.
     """
 
     images_seen: int
@@ -47,7 +47,7 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The guard has taken the run back to `details["back_to_images"]` images seen."""
+    """Reports that the guard has taken the run back to `details["back_to_images"]` images seen."""
 
     images_seen: int
     detector: str
@@ -57,7 +57,7 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Finished:
-    """The last event."""
+    """The last event of a run."""
 
     images_seen: int
     reason: Ending

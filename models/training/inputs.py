@@ -17,21 +17,21 @@ class StepInputs:
 
     real_NCHW: Tensor
     condition: Tensor | None
-    """What the networks are told beside their inputs: N class numbers; None: nothing."""
+    """N class numbers that condition the networks; None: the networks are unconditional."""
     latents: Tensor
     images_seen: int
-    """Before the step: the place of all its random sources."""
+    """Images seen before the step. All its random sources derive from this number."""
     number: int
     """The number of discriminator steps before this one."""
     salt: int
     source: RandomSource
 
     def rng(self, purpose: Purpose) -> torch.Generator:
-        """Return the step's random generator for a purpose; every call starts it anew."""
+        """Return the step's random generator for a purpose. Every call seeds it again."""
         return self.source.at(purpose, self.images_seen, salt=self.salt)
 
     def parts(self, number: int) -> Iterator["StepInputs"]:
-        """Cut the inputs into equal parts, each with random sources of its own."""
+        """Yield equal parts of the inputs, each with random sources of its own."""
         if number == 1:
             yield self
             return
@@ -56,7 +56,7 @@ class StepInputs:
 
 
 class InputPipeline:
-    """Makes the inputs of a run's steps on its device. To be closed."""
+    """Makes the inputs of a run's steps on its device. Must be closed."""
 
     def __init__(self, spec: specs.TrainingSpec, dataset: ImageData, *, device: torch.device) -> None:
         self._spec = spec
@@ -66,7 +66,7 @@ class InputPipeline:
         self._augment = augment.REGISTRY[spec.augment.kind].data
 
     def step(self, images_seen: int, *, salt: int) -> list[StepInputs]:
-        """Return the inputs of each discriminator step that comes before the next generator step."""
+        """Return the inputs of all discriminator steps up to the next generator step."""
         spec = self._spec
         starts = range(images_seen, images_seen + spec.discriminator_steps * spec.batch_size, spec.batch_size)
         return [self._inputs(start, salt=salt) for start in starts]

@@ -1,4 +1,4 @@
-"""The training loop: a run is a sequence of segments, each a spec that trains on from a snapshot."""
+"""The training loop. A run is a sequence of segments; each trains under one spec, from a snapshot or from the start."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -36,22 +36,22 @@ def train(
     stop: Callable[[], bool] = never,
     group: parallel.Group = parallel.SOLO,
 ) -> Iterator[Event]:
-    """Train until the budget is spent or `stop`, which is called after every step, returns true.
+    """Train until the budget is spent, or until `stop`, which is called after every step, returns true.
 
-    Two runs of a spec on one machine yield the same events, except for times, however often one of them was stopped and
-    resumed. A run whose spec the guard has changed resumes under the changed one. At one place Tick comes before
+    Two runs of a spec on one machine yield the same events, except for times, even if one of them was stopped and
+    resumed. A run whose spec the guard has changed resumes under the changed spec. After a step, Tick comes before
     Evaluated, and Evaluated before CheckpointDue.
 
-    The processes of a `group`, all called with the same spec, dataset and checkpoint, share each batch. They yield the
-    same events, except for `images_per_second`; `stop` and the clock are the first one's. Up to rounding, the run is
-    the one that a single process would make of the spec. Two things are each process's own, as with the parts of a
+    The processes of a `group` share each batch. All are called with the same spec, dataset and checkpoint. They yield
+    the same events, except for `images_per_second`; only the first process's `stop` and clock count. Up to rounding,
+    the run is the same as in a single process. Two things differ between processes, as they do between the parts of a
     batch: statistics over a batch (batch norm's, the means in relativistic_average and dragan), and random numbers that
-    are no inputs of a step (those of penalties, of augmentations that the discriminator sees, and of posteriors).
+    are drawn within a step (by penalties, by augmentations that the discriminator sees, and for posteriors).
 
-    Until the last event, or `close`, numbers too near zero for their format's normal form are 0 in this thread.
+    Until the last event, or `close`, denormal numbers are 0 in this thread.
 
-    Raises Diverged when training failed beyond repair, ValueError if `resume` does not fit the spec or the batch cannot
-    be shared.
+    Raises Diverged if training failed and cannot be repaired, ValueError if `resume` does not fit the spec or the batch
+    cannot be shared.
     """
     snapshot = None if resume is None else resume.snapshot
     run = _Run(
@@ -67,7 +67,7 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What all segments of a run share."""
+    """The arguments and the clock that all segments of a run share."""
 
     dataset: ImageData
     device: torch.device
@@ -80,11 +80,11 @@ class _Run:
 class _Segment:
     spec: specs.TrainingSpec
     start: Snapshot | None
-    """None: the beginning."""
+    """The snapshot to continue from; None: a new run."""
 
 
 def _train_segment(run: _Run, segment: _Segment) -> Generator[Event, None, _Segment | None]:
-    """Train to the end of the run, or to a repair that changes the spec; return the segment that comes next."""
+    """Train to the end of the run, or to a repair that changes the spec. Return the next segment, if there is one."""
     spec = segment.spec
     precision.set_float32(spec.precision, device=run.device)
     state, method = methods.prepare(spec, device=run.device, group=run.group)
@@ -149,7 +149,8 @@ def _steps(
             good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
         elif stopped and guard.look(Evidence("state", state, thorough=True), progress)[0] is None:
-            # A failure between planned checkpoints is left for the run that resumes from an earlier one to find.
+            # If this check finds a failure, no checkpoint is saved. The run then resumes from an earlier one and finds
+            # the failure where an uninterrupted run would.
             yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
         if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
@@ -160,7 +161,7 @@ def _steps(
 def _measure(
     run: _Run, state: TrainingState, shown: Shown, due: set[Due], progress: Progress
 ) -> Generator[Event, None, tuple[Verdict | None, Progress]]:
-    """Yield the tick and the evaluation that are due; return what the guard says, before, between and after them."""
+    """Yield the tick and the evaluation in `due`. Return the guard's verdict, which may stop this before either."""
     seen = progress.images_seen
     verdict = None
     if due:

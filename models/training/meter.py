@@ -12,14 +12,14 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
-        """Adds one scalar a name; nothing waits for the device."""
+        """Add one scalar to each name's sum. Does not wait for the device."""
         for name, value in values.items():
             addend = value.detach().float()
             self._sums[name] = self._sums[name] + addend if name in self._sums else addend
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        """The mean of each quantity since the last reset; the one place where the host waits for the device."""
+        """Return the mean of each quantity since the last reset. The only method here that waits for the device."""
         if not self._sums:
             return {}
         sums = torch.stack(list(self._sums.values())).tolist()
@@ -37,6 +37,6 @@ class Meter:
         return dict(self._counts)
 
     def restore(self, sums: Mapping[str, Tensor], counts: Mapping[str, int], *, device: torch.device) -> None:
-        """Makes the meter what it was; the order of names is the counts', as a file's is not kept."""
+        """Restore the sums and counts. Names keep the order of `counts`, because files do not keep that of `sums`."""
         self._counts = dict(counts)
         self._sums = {name: sums[name].to(device) for name in counts}

@@ -1,6 +1,6 @@
 """The objective of an adversarial method: the discriminator's and the generator's loss.
 
-Logits, then the loss, then penalties. Augmentation decides which images the discriminator sees.
+Logits come first, then the loss, then penalties. Augmentation changes the images that the discriminator sees.
 
 Legend: N images a batch, C channels, H x W pixels, values in [-1, 1]; logits have shape N.
 """
@@ -21,7 +21,7 @@ from models.training.state import TrainingState
 
 @dataclass(frozen=True)
 class Objective:
-    """What a spec asks for, ready to be called."""
+    """A spec's loss, penalties, augmentation and number format, as callable objects."""
 
     loss: losses.Functions
     penalties: tuple[specs.Penalty, ...]
@@ -29,7 +29,7 @@ class Objective:
     autocast_dtype: torch.dtype | None
     """The format of matrix products and convolutions; None: float32."""
     autocast: torch.autocast
-    """The context in which networks compute in it. It is entered again and again, never within itself."""
+    """The context in which networks compute in `autocast_dtype`. It is entered repeatedly, but never nested."""
 
     @classmethod
     def of(cls, spec: specs.TrainingSpec, *, device: torch.device) -> "Objective":
@@ -43,7 +43,7 @@ class Objective:
         )
 
     def terms_at(self, step: int) -> list[specs.Penalty]:
-        """Return the penalties that add a term to the loss of a discriminator step, counted from 0."""
+        """Return the penalties that add a term to the loss of a discriminator step. Steps are counted from 0."""
         return [
             penalty
             for penalty in self.penalties
@@ -53,7 +53,7 @@ class Objective:
 
 @dataclass(frozen=True, eq=False)
 class DiscriminatorLoss:
-    """The loss, penalties included, the N real images' logits and scalars for the meter."""
+    """The loss with its penalties, the N real images' logits, and scalars for the meter."""
 
     loss: Tensor
     real_logits: Tensor
@@ -68,7 +68,10 @@ def discriminator_loss(
     *,
     terms: Sequence[specs.Penalty],
 ) -> DiscriminatorLoss:
-    """Compare a batch of real images with one of fakes. A lazy penalty is multiplied by its interval."""
+    """Return the discriminator's loss for a batch of real images and one of fakes.
+
+    A lazy penalty is multiplied by its interval.
+    """
     real_NCHW, fake_NCHW = inputs.real_NCHW, fake_NCHW.detach().float() if terms else fake_NCHW.detach()
     if any(penalties.REGISTRY[penalty.kind].needs_gradients for penalty in terms):
         real_NCHW, fake_NCHW = real_NCHW.requires_grad_(), fake_NCHW.requires_grad_()
@@ -95,7 +98,7 @@ def discriminator_loss(
 
 
 def generator_loss(state: TrainingState, objective: Objective, inputs: StepInputs, fake_NCHW: Tensor) -> Tensor:
-    """Return the loss of the generator that made the fakes, which is to have them taken for real."""
+    """Return the loss of the generator that made the fakes. It is low if the discriminator takes them for real."""
     condition = inputs.condition
     fake = logits(state, objective, condition, shown(state, objective, inputs, fake_NCHW, "augment_generator"))
     real = torch.zeros_like(fake)
@@ -107,7 +110,7 @@ def generator_loss(state: TrainingState, objective: Objective, inputs: StepInput
 
 
 def generate(state: TrainingState, objective: Objective, inputs: StepInputs, *, with_graph: bool) -> Tensor:
-    """Return fake_NCHW in the format computed in, with the graph that the generator learns through if asked for."""
+    """Return fake_NCHW in the format of autocast. With `with_graph`, gradients can reach the generator."""
     with torch.set_grad_enabled(with_graph), objective.autocast:
         fake_NCHW: Tensor = state.fast["generator"](inputs.latents, inputs.condition)
     return fake_NCHW
@@ -116,7 +119,7 @@ def generate(state: TrainingState, objective: Objective, inputs: StepInputs, *, 
 def shown(
     state: TrainingState, objective: Objective, inputs: StepInputs, images_NCHW: Tensor, purpose: Purpose
 ) -> Tensor:
-    """Return the images that the discriminator sees of these."""
+    """Return the images after augmentation, as the discriminator sees them."""
     if objective.augment.shown is None:
         return images_NCHW
     return objective.augment.shown(state.spec.augment, images_NCHW.float(), inputs.rng(purpose), state.statistics)
@@ -153,7 +156,7 @@ def _logits_of_both(
     *,
     twice_differentiable: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Both batches in one pass, or in two where the discriminator mixes the images of a batch."""
+    """Return the logits of both batches, from one pass, or from two if the discriminator mixes a batch's images."""
     ask = partial(logits, state, objective, twice_differentiable=twice_differentiable)
     real_NCHW = shown(state, objective, inputs, real_NCHW, "augment_real")
     fake_NCHW = shown(state, objective, inputs, fake_NCHW, "augment_fake")
@@ -167,5 +170,5 @@ def _logits_of_both(
 
 
 def _computed(objective: Objective, images_NCHW: Tensor) -> Tensor:
-    """The images in the format that the first layer would make of them: half as much to copy."""
+    """Convert images to the first layer's format before they are copied, which halves the bytes for bfloat16."""
     return images_NCHW if objective.autocast_dtype is None else images_NCHW.to(objective.autocast_dtype)

@@ -1,4 +1,4 @@
-"""TrainingState: everything that a step changes, as one state that can be kept and restored."""
+"""TrainingState: everything that a step changes, as one state that can be saved and restored."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from models.training.meter import Meter
 
 @dataclass(frozen=True)
 class Player:
-    """A network's part in a method."""
+    """The training settings of one network in a method."""
 
     optimizer: specs.Optimizer
     side: Literal["g", "d"]
-    """Its letter in the names of metrics, such as lr_g and grad_norm_d."""
+    """The network's letter in the names of metrics, such as lr_g and grad_norm_d."""
     averaged: bool = False
-    """Whether the spec's moving average is one of this network."""
+    """Whether the spec's moving average is kept of this network."""
 
 
 class TrainingState:
@@ -31,9 +31,9 @@ class TrainingState:
 
     Networks are in training mode, averages in evaluation mode.
 
-    The processes of a `group` have a state each, all the same after every step. A statistic of a batch, such as batch
-    norm's, is each process's own over its share, as with the parts of a batch. Raises ValueError if a batch cannot be
-    shared.
+    Each process of a `group` has its own state; all are equal after every step. Within a step, a statistic of a batch,
+    such as batch norm's, covers the process's share only, as it does for the parts of a batch. Raises ValueError if a
+    batch cannot be shared.
     """
 
     def __init__(
@@ -60,26 +60,26 @@ class TrainingState:
             for role, player in players.items()
         }
         self.mixes_images = {role: architectures.mixes_images(network) for role, network in self.networks.items()}
-        """Whether what a network says of an image depends on the other images of its batch."""
+        """Whether a network's output for an image depends on the other images of the batch."""
         self.meter = Meter()
         self.statistics: dict[str, Tensor] = {}
-        """What penalties and augmentations remember between steps: small tensors on the device."""
+        """Small tensors, on the device, that penalties and augmentations keep between steps."""
         self.fast: dict[str, Callable[..., Tensor]] = dict(self.networks)
-        """The same networks, or these compiled; a compiled network cannot be differentiated twice."""
+        """The networks, compiled if the spec asks for it. A compiled network cannot be differentiated twice."""
         self._batch_statistics = [tensor for network in self.networks.values() for tensor in _statistics(network)]
 
     def compile_networks(self) -> None:
-        """Have each network compiled when it is first called."""
+        """Replace `fast` by compiled networks. Each is compiled when it is first called."""
         mode = "reduce-overhead" if self._replays_graphs else None
         self.fast = {role: torch.compile(network, mode=mode) for role, network in self.networks.items()}
 
     def begin_step(self, *, images_seen: int, budget_fraction: float, guard_factor: float) -> None:
-        """Set the learning rates: the spec's, times their schedules, times what the guard has left of them.
+        """Set the learning rates: the spec's rates times their schedules' factors times the guard's factor.
 
-        `images_seen` and `budget_fraction`, the share of the budget that is spent, are those before the step.
+        `images_seen` and `budget_fraction`, the share of the budget that is spent, are the values before the step.
         """
         if self._replays_graphs:
-            # The compiled networks' outputs are overwritten from here on.
+            # From here on, the last step's outputs of the compiled networks may be overwritten.
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # PyTorch gives this function no types
         seen = images_seen + self.spec.batch_size
         for role, player in self.players.items():
@@ -87,16 +87,16 @@ class TrainingState:
             self.optimizers[role].lr = player.optimizer.lr * factor * guard_factor
 
     def step(self, role: str, gradients: Sequence[Tensor]) -> None:
-        """Update a network by its parameters' gradients."""
+        """Update a network by the gradients of its parameters."""
         player = self.players[role]
         max_norm = player.optimizer.max_gradient_norm
         norm = optimizers.step(self.optimizers[role], gradients, max_norm=max_norm)
         self.meter.add({f"grad_norm_{player.side}": norm})
 
     def end_step(self, *, images_seen: int, step_images: int) -> None:
-        """Average what the processes have measured, then move the networks' averages.
+        """Average the meter and the batch statistics over the processes, then update the moving averages.
 
-        In this order, since averages follow batch statistics too, and a run's bits must not depend on where it was
+        The order matters: moving averages include batch statistics, and a run's bits must not depend on where it was
         stopped.
         """
         self._average_over_processes()
@@ -105,7 +105,7 @@ class TrainingState:
             ema.update(average, self.networks[role], keep=keep)
 
     def learning_rates(self) -> dict[str, float]:
-        """Return them under their metrics' names."""
+        """Return the learning rates by the names of their metrics."""
         return {f"lr_{player.side}": self.optimizers[role].lr for role, player in self.players.items()}
 
     def sampled(self) -> nn.Module:
@@ -126,7 +126,7 @@ class TrainingState:
         ]
 
     def snapshot(self, progress: Progress) -> Snapshot:
-        """Return a copy of everything, which later steps do not touch."""
+        """Return a copy of the state, which later steps do not change."""
         return Snapshot(
             spec=self.spec,
             progress=progress.model_copy(update={"summed": self.meter.counts}),
@@ -138,7 +138,7 @@ class TrainingState:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Become what a snapshot says. Raises ValueError if its networks have another shape."""
+        """Restore the state of a snapshot. Raises ValueError if its networks have another shape."""
         try:
             for role, network in self.networks.items():
                 network.load_state_dict(snapshot.networks[role])
@@ -162,7 +162,7 @@ class TrainingState:
                     yield role, placement.place(twin, device=self.device).eval().requires_grad_(False)
 
     def _average_over_processes(self) -> None:
-        """Make the meter and the batch statistics, which each process has its own of, the mean over all."""
+        """Replace the process's meter sums and batch statistics by their means over all processes."""
         if self.group.size == 1:
             return
         sums = self.meter.sums
@@ -173,7 +173,7 @@ class TrainingState:
 
 
 def _statistics(network: nn.Module) -> list[Tensor]:
-    """What a network's state holds besides its parameters and counters, live."""
+    """Return the floating-point buffers of a network's state, live: no parameters and no counters."""
     trained = dict(network.named_parameters())
     state = network.state_dict()
     return [tensor for name, tensor in state.items() if name not in trained and tensor.is_floating_point()]

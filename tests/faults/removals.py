@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.process import ROOT
 
-COPIED = ("alembic", "api", "client", "embedded", "models", "store", "tests", "worker", "alembic.ini", "pyproject.toml")
+COPIED = ("alembic", "api", "embedded", "models", "saddle", "store", "tests", "worker", "alembic.ini", "pyproject.toml")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[| |$)", re.MULTILINE)
 
 
@@ -103,8 +103,8 @@ REMOVALS = (
     Removal(
         "a stop does not change where the guard goes back to",
         "models/training/loop.py",
-        "replace(game.snapshot(position), good=good)",
-        "game.snapshot(position)",
+        "replace(state.snapshot(progress), good=good)",
+        "state.snapshot(progress)",
         ("tests/models/test_resume.py", "tests/models/test_resume_sampled.py"),
     ),
     Removal(

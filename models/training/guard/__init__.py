@@ -1,4 +1,4 @@
-"""The guard: detectors say what is wrong with a run, remedies say how it goes on, the policy picks among them."""
+"""The guard: detectors find failures of a run, remedies repair them, and the policy chooses the remedy."""
 
 from models.training.guard.policy import LADDERS, look, repair, settled
 from models.training.guard.verdict import Diverged, Evidence, Repair, Verdict

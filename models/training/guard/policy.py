@@ -1,4 +1,4 @@
-"""The policy: which remedies a spec's guard has, in the order in which they are tried."""
+"""The policy: runs the detectors, and tries the remedies of a spec's guard in order."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from models.training.guard import detectors, remedies
 from models.training.guard.verdict import Diverged, Evidence, Prescription, Repair, Verdict
 
 LADDERS: dict[str, tuple[str, ...]] = {"off": (), "repair": ("roll_back",)}
-"""By the kind of guard, the names of its remedies."""
+"""The names of the remedies by the kind of guard, in the order in which they are tried."""
 
 
 def look(evidence: Evidence, progress: Progress) -> tuple[Verdict | None, Progress]:
-    """Ask the detectors of a moment in turn, up to the first that finds something.
+    """Run the detectors of a moment in order, up to the first that finds a failure. Return its verdict, if any.
 
-    The progress returned holds what they remember.
+    The returned progress holds the detectors' memories.
     """
     for name, detector in detectors.REGISTRY.items():
         if detector.moment == evidence.moment:
@@ -28,7 +28,7 @@ def look(evidence: Evidence, progress: Progress) -> tuple[Verdict | None, Progre
 
 
 def repair(guard: specs.Guard, verdict: Verdict, *, failed: Progress, good: Snapshot) -> Repair:
-    """Return where and how the run goes on after a failure. Raises Diverged when no remedy helps any more."""
+    """Return the repair with which the run continues after a failure. Raises Diverged if no remedy is left."""
     reasons = [verdict.message]
     for name in LADDERS[guard.kind]:
         memory = failed.guard.get(name, {})
@@ -40,7 +40,7 @@ def repair(guard: specs.Guard, verdict: Verdict, *, failed: Progress, good: Snap
 
 
 def settled(progress: Progress) -> Progress:
-    """Return the progress of a sound state that is about to be kept, with what the remedies remember then."""
+    """Return the progress of a sound state that is about to be saved, with the remedies' memories updated."""
     for name, remedy in remedies.REGISTRY.items():
         memory = remedy.settle(progress.guard.get(name, {}), progress.images_seen)
         progress = _remembering(progress, name, memory)
@@ -48,7 +48,10 @@ def settled(progress: Progress) -> Progress:
 
 
 def _applied(prescription: Prescription, remedy: str, *, failed: Progress) -> Repair:
-    """The snapshot to go on from, made as a fork's is where the spec changes. Seconds and memories go on."""
+    """Return the repair with the snapshot to continue from. If the spec changes, the snapshot is made like a fork's.
+
+    Seconds and memories continue from the failure.
+    """
     snapshot = prescription.snapshot
     changed = prescription.spec != snapshot.spec
     if changed:

@@ -1,4 +1,4 @@
-"""What detectors are shown and say, and what remedies prescribe."""
+"""The values that the guard passes around: evidence, verdicts, prescriptions and repairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from models.checkpoints.snapshot import Snapshot
 from models.training.state import TrainingState
 
 Memory: TypeAlias = dict[str, float | int]
-"""What a detector or a remedy remembers; saved in checkpoints. It is replaced, never written to."""
+"""The memory of a detector or a remedy; saved in checkpoints. It is replaced, never written to."""
 Moment = Literal["state", "tick", "evaluation"]
 
 
 class Diverged(Exception):
-    """Training failed and nothing was left to try. `code` is for machines, the message for people."""
+    """Training failed and no remedy is left. `code` is for machines, the message for people."""
 
     def __init__(self, code: str, *, images_seen: int, message: str) -> None:
         super().__init__(message)
@@ -24,19 +24,19 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a detector looks at, between two steps."""
+    """The inputs of a detector, between two steps."""
 
     moment: Moment
     state: TrainingState
     thorough: bool = False
-    """Whether the state is to be saved next, so that all of it must be sound."""
+    """Whether the state will be saved next, so that all of it must be checked."""
     values: Mapping[str, float] = field(default_factory=dict)
     """The tick's values or the evaluation's figures."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong. `code` names the detector."""
+    """A failure that a detector has found. `code` is the detector's name."""
 
     code: str
     message: str
@@ -44,22 +44,22 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Prescription:
-    """How a run is to go on."""
+    """A remedy's answer: the snapshot, spec and progress with which a run should continue."""
 
     snapshot: Snapshot
-    """Where it goes back to."""
+    """The snapshot to go back to."""
     spec: specs.TrainingSpec
-    """The snapshot's, or one with the same networks and other settings."""
+    """The snapshot's spec, or one with the same networks and other settings."""
     progress: Mapping[str, Any]
-    """Changes to the snapshot's progress, such as other noise."""
+    """Changes to the snapshot's progress, such as another salt."""
     memory: Memory
     details: dict[str, float]
-    """What the event tells."""
+    """Numbers for the event."""
 
 
 @dataclass(frozen=True)
 class Repair:
-    """How a run goes on: from a snapshot, under the snapshot's spec."""
+    """A prescription as applied: the run continues from the snapshot, under the snapshot's spec."""
 
     snapshot: Snapshot
     remedy: str

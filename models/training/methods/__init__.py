@@ -1,4 +1,4 @@
-"""The methods by name: who steps when. Which method trains a spec is said in `models.specs.methods`."""
+"""The methods by name: the order in which networks are updated. `models.specs.methods` chooses a spec's method."""
 
 import torch
 
@@ -18,7 +18,7 @@ __all__ = ["REGISTRY", "Method", "Shown", "prepare"]
 def prepare(
     spec: specs.TrainingSpec, *, device: torch.device, group: parallel.Group = parallel.SOLO
 ) -> tuple[TrainingState, Method]:
-    """Return the state before the first step, and the method that steps it. Raises ValueError like TrainingState."""
+    """Return the state before the first step, and the method that trains it. Raises ValueError like TrainingState."""
     kind = REGISTRY[specs.methods.name(spec)]
     state = TrainingState(spec, kind.players(spec), device=device, group=group)
     if compiled.can_compile(spec, device=device, processes=group.size):

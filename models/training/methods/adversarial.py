@@ -1,4 +1,4 @@
-"""What all adversarial methods share: the gradients of a discriminator and a generator, and their cost."""
+"""The base of adversarial methods: the gradients of a discriminator and a generator, and their cost."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,7 +35,7 @@ class Adversarial(Method):
         if losses.REGISTRY[spec.loss.kind].generator_compares:
             generator_learns += discriminator
         if spec.accumulation_steps > 1:
-            # Fakes are drawn anew for the generator: the discriminator's were drawn without a graph.
+            # Fakes are generated again for the generator, because the discriminator's have no graph.
             generator_learns += generator
         return generator + discriminator_learns + terms + generator_learns / spec.discriminator_steps
 
@@ -44,8 +44,8 @@ class Adversarial(Method):
     ) -> tuple[Gradients, Tensor]:
         """Return the discriminator's gradients and the fakes.
 
-        With `keep_graph` the fakes have the generator's graph, unless the batch is in parts: these are there to save
-        the memory that it takes. `adapts`: whether an adaptive augmentation counts the batch.
+        With `keep_graph` the fakes keep the generator's graph, unless the batch is cut into parts, whose purpose is to
+        save the graph's memory. `adapts`: whether an adaptive augmentation counts the batch.
         """
         number = state.spec.accumulation_steps
         sums: Gradients | None = None
@@ -79,7 +79,7 @@ class Adversarial(Method):
         return mean(state, sums)
 
     def step_discriminator(self, state: TrainingState, gradients: Sequence[Tensor]) -> None:
-        """Update the discriminator, then put its weights where a penalty wants them."""
+        """Update the discriminator, then apply the penalties that change its weights, such as weight_clip."""
         state.step("discriminator", gradients)
         for penalty in self.objective.penalties:
             if (project := penalties.REGISTRY[penalty.kind].project) is not None:

@@ -1,6 +1,6 @@
 """Alternating steps compiled whole: losses, gradients and both optimizers' steps as one program.
 
-PyTorch's compiler fuses what lies between matrix products, and gradients are read where they were made.
+PyTorch's compiler fuses the operations between matrix products, and the optimizers read gradients in place.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,11 @@ Outcome = tuple[Tensor, dict[str, Tensor]]
 
 
 def can_compile(spec: specs.TrainingSpec, *, device: torch.device, processes: int) -> bool:
-    """Return whether a spec's steps are compiled whole.
+    """Return whether a spec's steps can be compiled whole.
 
-    They are on a CPU, for alternating steps with one batch in one part, Adam on both sides, lazy penalties if any, and
-    nothing random in what the discriminator sees. Elsewhere each network is compiled by itself.
+    They can on a CPU, in one process, for alternating steps with one discriminator step and no accumulation, Adam for
+    both networks, only lazy penalties, and no augmentation of the images that the discriminator sees. Otherwise each
+    network is compiled by itself.
     """
     view = augment.REGISTRY[spec.augment.kind]
     kinds = [(penalty, penalties.REGISTRY[penalty.kind]) for penalty in spec.penalties]
@@ -46,12 +47,12 @@ def can_compile(spec: specs.TrainingSpec, *, device: torch.device, processes: in
 
 
 class CompiledAlternating(Alternating):
-    """Steps with a penalty's term run as they are; all others are compiled at the first of them."""
+    """Runs steps with a penalty's term uncompiled. All other steps are compiled, once, at the first of them."""
 
     def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:
         super().__init__(spec, device=device)
         self._has_compiled = False
-        # Programs made for runs that are over would count towards the compiler's limit for one function, which is 8.
+        # Otherwise programs of earlier runs would count towards the compiler's limit of 8 for one function.
         reset_code(_step_both.__code__)
         self._step_both = torch.compile(_step_both, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
 
@@ -60,7 +61,7 @@ class CompiledAlternating(Alternating):
         if self.objective.terms_at(only.number):
             return super().step(state, inputs)
         sides = _Side.of(state.optimizers["discriminator"]), _Side.of(state.optimizers["generator"])
-        # The compiler leaves functions with gradients in them alone unless it is told otherwise.
+        # Without this setting the compiler does not compile functions that call `autograd.grad`.
         with torch._dynamo.config.patch(trace_autograd_ops=True):
             fake_NCHW, scores = self._step_both(state, self.objective, only, *sides)
         self._has_compiled = True
@@ -73,7 +74,7 @@ class CompiledAlternating(Alternating):
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """A network's optimizer; what of it changes from step to step is here as tensors."""
+    """A network's optimizer, with the values that change from step to step as tensors."""
 
     optimizer: FusedAdam
     moments: tuple[list[Tensor], list[Tensor], Tensor]
@@ -89,7 +90,7 @@ class _Side:
 def _step_both(
     state: TrainingState, objective_: Objective, inputs: StepInputs, discriminator: _Side, generator: _Side
 ) -> Outcome:
-    """As `Alternating.step` for one batch in one part, without a penalty's term."""
+    """Do the same as `Alternating.step`, for one discriminator step, no accumulation and no penalty's term."""
     drawn_NCHW = objective.generate(state, objective_, inputs, with_graph=True)
     loss = objective.discriminator_loss(state, objective_, inputs, drawn_NCHW, terms=())
     gradients = torch.autograd.grad(loss.loss, state.parameters["discriminator"])
@@ -102,7 +103,7 @@ def _step_both(
 
 
 def _step(side: _Side, gradients: Sequence[Tensor], *, max_norm: float | None) -> Tensor:
-    """As `optimizers.step`, up to rounding."""
+    """Do the same as `optimizers.step`, up to rounding."""
     square = torch.stack([gradient.square().sum() for gradient in gradients]).sum()
     norm = square.sqrt()
     if max_norm is not None:

@@ -1,4 +1,4 @@
-"""Extragradient steps (Gidel et al. 2019, algorithm 4): both networks learn from gradients taken a step ahead."""
+"""Extragradient steps (Gidel et al. 2019, algorithm 4): both networks use gradients computed a step ahead."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,9 @@ from models.training.state import TrainingState
 
 
 class Extragradient(Adversarial):
-    """Both networks move a step ahead, then step from where they were by the gradients found there.
+    """Moves both networks a step ahead, computes gradients there, and applies them to the original weights.
 
-    Both halves use the same inputs (Mishchenko et al. 2020).
+    Both halves of a step use the same inputs (Mishchenko et al. 2020).
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Method: a way to train. It says which networks there are, what one step does and what that costs.
+"""Method: a way to train. It defines the networks, one step, and the step's cost.
 
 Legend: N images a batch, C channels, H x W pixels, values in [-1, 1].
 """
@@ -27,11 +27,11 @@ class Shown:
     fake_NCHW: Tensor
 
     def diversity(self, *, group: parallel.Group = parallel.SOLO) -> Tensor:
-        """Return how far apart the fakes are, measured by the real images: near 0 collapsed, 1 alike.
+        """Return the diversity of the fakes relative to the real images: near 0 if collapsed, 1 if equal.
 
-        All images that the group's processes have shown count. The measure is the ratio of the root mean square
-        distances between two images of one batch, pixel by pixel; these are, but for a factor, the roots of the summed
-        variances. It is cheap, and blind to what only a feature extractor sees.
+        It covers the images of all processes of the group. It is the ratio of the root mean square distances between
+        two images of a batch, pixel by pixel. Up to a common factor, these are the roots of the summed variances. The
+        measure is cheap, and misses differences that only a feature extractor would find.
         """
         real_NCHW, fake_NCHW = (group.gather(images.detach()) for images in (self.real_NCHW, self.fake_NCHW))
         spread_real, spread_fake = (images.float().var(0).sum().sqrt() for images in (real_NCHW, fake_NCHW))
@@ -39,34 +39,34 @@ class Shown:
 
 
 class Method(ABC):
-    """Which specs a method trains, and what it needs of them, is said in `models.specs.methods`, under its name."""
+    """A way to train. Its entry in `models.specs.methods` decides which specs it trains and checks its requirements."""
 
     kept_passes: ClassVar[Mapping[str, int]]
-    """By role, the number of forward passes for one image whose activations a step keeps."""
+    """The number of forward passes for one image whose activations a step keeps in memory, by role."""
 
     @abstractmethod
     def __init__(self, spec: specs.TrainingSpec, *, device: torch.device) -> None:
-        """Prepare to train a spec on a device. Whatever steps change is in the state, not here."""
+        """Prepare to train a spec on a device. Everything that steps change is in the state, not in the method."""
 
     @staticmethod
     @abstractmethod
     def players(spec: specs.TrainingSpec) -> dict[str, Player]:
-        """Return the networks by role; the generator's role is `generator`."""
+        """Return the training settings of the networks by role. The generator's role is `generator`."""
 
     @staticmethod
     @abstractmethod
     def flops_per_image(spec: specs.TrainingSpec, passes: Mapping[str, float]) -> float:
-        """Return the operations of training on one image, from those of each network's forward pass.
+        """Return the operations of training on one image; `passes` are those of each network's forward pass.
 
-        A backward pass costs two, or one where no weight is learning.
+        A backward pass costs two forward passes, or one if it computes no gradients of weights.
         """
 
     @abstractmethod
     def step(self, state: TrainingState, inputs: Sequence[StepInputs]) -> Shown:
-        """Update every network at least once: with inputs for each discriminator step before the generator's."""
+        """Update every network at least once. There is one item of `inputs` for each discriminator step."""
 
     def has_compiled(self) -> bool:
-        """Return whether a step has run that was compiled, where there is something to compile."""
+        """Return whether a compiled step has run. Always true for methods that compile no whole steps."""
         return True
 
 

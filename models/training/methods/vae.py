@@ -1,4 +1,4 @@
-"""The variational autoencoder (Kingma & Welling 2014): a generator and an encoder climb one bound together."""
+"""The variational autoencoder (Kingma & Welling 2014): a generator and an encoder maximise one bound together."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ from models.training.state import Player, TrainingState
 
 
 class Vae(Method):
-    """The comparison: nothing here is adversarial. The spec's `discriminator_optimizer` is the encoder's."""
+    """A baseline to compare GANs with; it is not adversarial. `discriminator_optimizer` is the encoder's optimizer."""
 
     kept_passes = {"generator": 1, "encoder": 1}  # noqa: RUF012 - a class variable, as declared in Method
 
@@ -32,7 +32,7 @@ class Vae(Method):
 
     @staticmethod
     def flops_per_image(spec: specs.TrainingSpec, passes: Mapping[str, float]) -> float:
-        # Both learn from each image; then the generator draws the images that are shown.
+        # Both learn from each image; then the generator draws the images of `Shown`.
         return 3 * (passes["encoder"] + passes["generator"]) + passes["generator"]
 
     def step(self, state: TrainingState, inputs: Sequence[StepInputs]) -> Shown:

@@ -1,4 +1,4 @@
-"""The detectors by name. Each looks at one moment of a run and says what is wrong there, if anything."""
+"""The detectors by name. Each checks a run at one moment and reports a failure, if there is one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from models.training.guard.verdict import Evidence, Memory, Moment
 @dataclass(frozen=True)
 class Detector:
     moment: Moment
-    """When it looks: before anything is made of the state, after a tick, or after an evaluation."""
+    """The moment at which the detector runs: before the state is used, after a tick, or after an evaluation."""
     look: Callable[[Evidence, Memory], tuple[str | None, Memory]]
-    """(the evidence, what it remembers) -> a message for people if something is wrong, and what it remembers now.
+    """(the evidence, its memory) -> a message for people if there is a failure, else None; and its new memory.
 
-    The processes of a group must come to the same answer.
+    All processes of a group must return the same.
     """
 
 

@@ -7,8 +7,8 @@ from models.training.guard.verdict import Evidence, Memory
 def look(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
     """Check every loss, gradient and weight; with `thorough` the optimizers and averages too. Waits for the device.
 
-    The running sums tell of every loss and gradient since the last tick. A group of processes goes by what the first
-    one finds.
+    The running sums cover every loss and gradient since the last tick. All processes of a group use the first one's
+    result.
     """
     state = evidence.state
     suspects = {"a loss or gradient": state.meter.sums.values(), "a weight": state.all_parameters()}

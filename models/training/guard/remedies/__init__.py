@@ -1,4 +1,4 @@
-"""The remedies by name. Each says how a failed run goes on, or why it has nothing more to offer."""
+"""The remedies by name. Each prescribes how a failed run continues, or gives the reason why it cannot help."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from models.training.guard.verdict import Memory, Prescription, Verdict
 @dataclass(frozen=True)
 class Remedy:
     prescribe: Callable[[Any, Verdict, Progress, Snapshot, Memory], Prescription | str]
-    """(the guard's spec, the verdict, the progress at the failure, the last good snapshot, what it remembers) -> how to
-    go on; or, in words, why it does not help any more.
+    """(the guard's spec, the verdict, the progress at the failure, the last good snapshot, its memory) -> a
+    prescription, or the reason, in words, why the remedy cannot help.
     """
     settle: Callable[[Memory, int], Memory]
-    """(what it remembers, images seen) -> what it remembers once a sound state is kept at that place."""
+    """(its memory, images seen) -> its memory after a sound state has been saved at that point."""
 
 
 REGISTRY: dict[str, Remedy] = {"roll_back": Remedy(roll_back.prescribe, roll_back.settle)}

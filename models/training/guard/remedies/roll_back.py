@@ -1,4 +1,4 @@
-"""Roll back: return to the last good state, with half the learning rates and other noise."""
+"""Roll back: return to the last good state, with half the learning rates and other random numbers."""
 
 from models import specs
 from models.checkpoints.progress import Progress
@@ -11,7 +11,11 @@ LEARNING_RATE_CUT = 0.5
 def prescribe(
     guard: specs.GuardRepair, verdict: Verdict, failed: Progress, good: Snapshot, memory: Memory
 ) -> Prescription | str:
-    """Remembers the repairs since a sound state was kept past the furthest failure, and the images seen there."""
+    """Prescribe the last good snapshot, or return the reason why `max_repairs` is reached.
+
+    The memory holds `repairs`, the number of repairs since a sound state was saved past the furthest failure, and
+    `failed_at`, the images seen at that failure.
+    """
     del verdict
     repairs, failed_at = int(memory.get("repairs", 0)), int(memory.get("failed_at", 0))
     if repairs >= guard.max_repairs:
@@ -27,5 +31,5 @@ def prescribe(
 
 
 def settle(memory: Memory, images_seen: int) -> Memory:
-    """Forget the repairs once the run is past the furthest failure: they have worked."""
+    """Reset the number of repairs once the run is past the furthest failure, because they have worked."""
     return memory | {"repairs": 0} if memory and images_seen > memory["failed_at"] else memory
