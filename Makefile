@@ -6,7 +6,7 @@ DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
 PROCESSES := tests/faults tests/worker
 
-# The tests start hundreds of processes: each would compile the same files again.
+# uv leaves it to Python to compile what it installed. Told to keep nothing, each process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

@@ -17,7 +17,7 @@ from api.http.head import Head
 from api.http.middleware import Around
 from api.http.telemetry import Telemetry
 from api.live import Hub
-from api.resources import checkpoints, datasets, events, health, keys, metrics, presets, samples, workers
+from api.resources import checkpoints, datasets, events, figures, health, keys, metrics, presets, samples, workers
 from api.resources.jobs import collection, control, forks
 from api.services import Services
 
@@ -34,6 +34,7 @@ ROUTERS = tuple(
         samples,
         presets,
         datasets,
+        figures,
         keys,
         health,
         workers,

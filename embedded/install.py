@@ -73,9 +73,7 @@ def by_uv(python: str, place: str, *, number: int) -> None:
     own = {name for name in os.environ if name.startswith("UV_") and name != "UV_CACHE_DIR"}
     environment = {name: value for name, value in os.environ.items() if name not in own} | told.environment
     for what in (PACKAGES, SADDLE):
-        # pip compiles what it installs. Where Python is told to write no bytecode, nobody else ever would.
-        how = ["--no-config", "--compile-bytecode", "--python", python, *told.flags]
-        command = [f"{place}/bin/uv", "pip", "install", *how, *what]
+        command = [f"{place}/bin/uv", "pip", "install", "--no-config", "--python", python, *told.flags, *what]
         run(command, shown=UV_SHOWN, environment=environment)
 
 

@@ -1,12 +1,11 @@
 """Checkpoints: rows of artifacts. An artifact is stored whole before its row exists."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store import events, ids, runs, states, tables
+from store import events, ids, payloads, runs, states, tables
 from store.errors import NotFound
 
 ADOPTED = 0
@@ -60,7 +59,7 @@ def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint)
         job.quality = new.quality | {"images_seen": new.images_seen}
     if _best(session, job_id=job.id, limit=1) == [row]:
         job.best_checkpoint = row.id
-    data: dict[str, Any] = {"id": row.id, "size_bytes": row.size_bytes, "quality": row.quality}
+    data = payloads.CheckpointSaved(row.id, row.size_bytes, row.quality)
     events.append(session, job_id=job.id, kind="checkpoint", data=data, images_seen=new.images_seen)
     return row
 

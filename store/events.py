@@ -1,17 +1,16 @@
 """Events of jobs: appended in the transaction that makes them true, sent to viewers once it is committed."""
 
 from collections.abc import Collection
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from store import database, tables
+from store import database, payloads, tables
 from store.errors import NotFound
 
 
 def append(
-    session: Session, *, job_id: str, kind: str, data: dict[str, Any], images_seen: int | None = None
+    session: Session, *, job_id: str, kind: str, data: payloads.Payload, images_seen: int | None = None
 ) -> tables.Event:
     """Append an event. Its id comes from a counter on the job's row: ids have no gaps and become visible in order."""
     job = session.execute(
@@ -31,7 +30,7 @@ def append(
         at=at,
         images_seen=seen if images_seen is None else images_seen,
         tick_images=images_seen if kind == "metrics" else None,
-        data=data,
+        data=payloads.encode(data),
     )
     session.add(event)
     session.flush()

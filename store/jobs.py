@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from store import database, ids, states, tables
+from store import database, ids, payloads, states, tables
 from store.errors import Conflict, NotFound
 
 TRAINING = "training"
@@ -128,7 +128,7 @@ def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     if job.status != states.PAUSED:
         wait = "resume it once it is paused" if job.status == states.PAUSING else "only a paused job can be resumed"
         raise Conflict(f"job {job_id} is {job.status}: {wait}")
-    states.enqueue(session, job=job, reason=states.Reason("resumed", "resumed by the client"))
+    states.enqueue(session, job=job, reason=payloads.Reason("resumed", "resumed by the client"))
     return job
 
 
@@ -141,7 +141,7 @@ def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     if job.status not in {states.FAILED, states.DIVERGED}:
         raise Conflict(f"job {job_id} is {job.status}: only a failed or diverged job can be tried again")
     job.crashes, job.seconds_run = 0, 0.0
-    states.enqueue(session, job=job, reason=states.Reason("retried", "tried again by the client"))
+    states.enqueue(session, job=job, reason=payloads.Reason("retried", "tried again by the client"))
     return job
 
 
@@ -153,7 +153,7 @@ def delete(session: Session, *, job_id: str, tenant: str) -> None:
     session.delete(job)
 
 
-def _stop(session: Session, *, job: tables.Job, stopping: str, stopped: str, reason: states.Reason) -> None:
+def _stop(session: Session, *, job: tables.Job, stopping: str, stopped: str, reason: payloads.Reason) -> None:
     """Move a job to the state in which its runner stops, and on to the next if it has no runner."""
     if job.status in {stopping, stopped}:
         return

@@ -4,14 +4,12 @@ A runner holds a job by its `attempt`. Each of its writes names the attempt. Onc
 changes nothing and raises LeaseLost.
 """
 
-from typing import Any
-
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from store import database, events, states, tables
+from store import database, events, payloads, states, tables
 from store.errors import LeaseLost
-from store.states import Reason
+from store.payloads import Reason
 
 LONGEST_WAIT_SECONDS = 600.0
 
@@ -82,7 +80,7 @@ def record_tick(
 
 
 def record_event(
-    session: Session, *, job_id: str, attempt: int, kind: str, images_seen: int, data: dict[str, Any]
+    session: Session, *, job_id: str, attempt: int, kind: str, images_seen: int, data: payloads.Payload
 ) -> None:
     """Record an event other than a tick. Raises LeaseLost."""
     renew_progress(session, job_id=job_id, attempt=attempt)

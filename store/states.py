@@ -1,12 +1,11 @@
 """States: which status may follow which. Nothing else assigns a status."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from store import database, events, tables
+from store import database, events, payloads, tables
 from store.errors import Conflict
+from store.payloads import Reason
 
 QUEUED, RUNNING, PAUSING, PAUSED, CANCELLING = "queued", "running", "pausing", "paused", "cancelling"
 SUCCEEDED, DIVERGED, FAILED, CANCELLED = "succeeded", "diverged", "failed", "cancelled"
@@ -27,12 +26,6 @@ ENDED = frozenset({SUCCEEDED, DIVERGED, FAILED, CANCELLED})
 """The states of a job that has ended. Only a client's retry of a failed or diverged job leads out of them."""
 HELD = frozenset({RUNNING, PAUSING, CANCELLING})
 """The states in which a runner may hold the job."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    code: str
-    message: str
 
 
 CANCELLED_BY_CLIENT = Reason("cancelled", "cancelled by the client")
@@ -64,8 +57,8 @@ def enqueue(session: Session, *, job: tables.Job, reason: Reason, wait_seconds: 
 
 def tell(session: Session, *, job: tables.Job, previous: str | None) -> None:
     """Append the event of a change of state."""
-    reason = {"code": job.reason_code, "message": job.reason_message} if job.reason_code else None
-    data = {"status": job.status, "previous": previous, "reason": reason, "attempt": job.attempt}
+    reason = Reason(job.reason_code, job.reason_message or "") if job.reason_code else None
+    data = payloads.StateChange(job.status, previous, reason, job.attempt)
     events.append(session, job_id=job.id, kind="state", data=data)
 
 

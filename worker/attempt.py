@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from store import checkpoints, database, runs, states, tables
+from store import checkpoints, database, payloads, runs, tables
 from store.artifacts import Artifacts
 from store.checkpoints import NewCheckpoint
 from store.database import Database
@@ -78,7 +78,11 @@ class Attempt:
             )
         )
 
-    def event(self, kind: str, *, images_seen: int, **data: object) -> None:
+    def log(self, message: str, *, images_seen: int) -> None:
+        """Record a line for people in the job's history."""
+        self.event("log", payloads.Message(message), images_seen=images_seen)
+
+    def event(self, kind: str, data: payloads.Payload, *, images_seen: int) -> None:
         """Record an event of the job's history."""
         self.write(
             lambda session: runs.record_event(
@@ -86,7 +90,7 @@ class Attempt:
             )
         )
 
-    def finish(self, status: str, reason: states.Reason) -> None:
+    def finish(self, status: str, reason: payloads.Reason) -> None:
         """End the job."""
         self.write(
             lambda session: runs.finish(
@@ -95,7 +99,7 @@ class Attempt:
         )
         self.ended = True
 
-    def pause_on_failure(self, reason: states.Reason) -> None:
+    def pause_on_failure(self, reason: payloads.Reason) -> None:
         """Pause the job until somebody has removed the cause."""
         self.write(
             lambda session: runs.pause_on_failure(session, job_id=self.job.id, attempt=self.job.attempt, reason=reason)

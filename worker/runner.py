@@ -8,7 +8,7 @@ import sys
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from store import database, logs, runs, states, tables
+from store import database, logs, payloads, runs, states, tables
 from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.errors import LeaseLost, StorageFull
@@ -28,7 +28,7 @@ def run(attempt: Attempt, work: kinds.Run) -> ExitStatus:
     except Stopped:
         return ExitStatus.STOPPED
     except StorageFull as error:
-        reason = states.Reason("storage_full", f"{error}; free some space, then resume the job")
+        reason = payloads.Reason("storage_full", f"{error}; free some space, then resume the job")
         attempt.pause_on_failure(reason)
     if not attempt.ended:
         raise RuntimeError(f"a job of kind {attempt.job.kind} was left without an end")
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         try:
             work = kinds.load(job.kind)
         except kinds.UnknownKind as error:
-            held.finish(states.FAILED, states.Reason("unknown_kind", str(error)))
+            held.finish(states.FAILED, payloads.Reason("unknown_kind", str(error)))
             return ExitStatus.DONE
         gc.freeze()  # else each full collection would look at all that was imported, and stop training for 0.2 s
         # Until now SIGTERM has ended the process at once: it has done no work.

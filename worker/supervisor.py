@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from store import database, runs, states, tables
 from store.database import Database
 from store.errors import DatabaseAway, LeaseLost
+from store.payloads import Reason
 from store.settings import Settings
-from store.states import Reason
 from worker.attempt import ExitStatus
 from worker.lease import Lease
 from worker.process import Child

@@ -7,6 +7,9 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 from sqlalchemy.exc import DBAPIError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +22,7 @@ from api.http.ids import JobId
 from api.http.pages import Page
 from api.live import Frame, Hub
 from api.services import Services
-from store import database, events, jobs, states, tables
+from store import database, events, jobs, payloads, states, tables
 
 router = APIRouter(prefix="/v1/jobs", tags=["events"])
 BATCH = 200
@@ -30,12 +33,21 @@ SSE = {"text/event-stream": {"example": "id: 1\nevent: state\ndata: {…}\n\n"}}
 AfterId = Annotated[int, Query(ge=0, le=2**53, description="Only events after this id")]
 
 
+class _Documented:
+    """Documents the payloads of `data`, which is answered as it was stored: an older release may have stored others."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(TypeAdapter(payloads.Payload).core_schema)
+
+
 class EventOut(Answer):
     id: int
     type: str
+    """One of state, metrics, checkpoint, evaluation, guard and log."""
     at: Instant
     images_seen: int
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], _Documented()]
+    """By the type. `GET /v1/figures` lists the numbers of `metrics` and `evaluation`."""
 
 
 def frame(event: tables.Event) -> Frame:

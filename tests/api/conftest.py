@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.services import SampleRequest, Services
 from models.checkpoints.errors import CorruptCheckpoint
-from store import checkpoints, keys, runs, states
+from store import checkpoints, keys, payloads, runs, states
 from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
@@ -127,11 +127,11 @@ class Runner:
     def stop(self, job_id: str) -> None:
         """Stop in good order, as for a pause or a cancel."""
         with self.services.database.write() as session:
-            runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+            runs.release(session, job_id=job_id, attempt=1, reason=payloads.Reason("stopped", "asked to"))
 
     def end(self, job_id: str, status: str = states.SUCCEEDED) -> None:
         with self.services.database.write() as session:
-            runs.finish(session, job_id=job_id, attempt=1, status=status, reason=states.Reason("completed", "done"))
+            runs.finish(session, job_id=job_id, attempt=1, status=status, reason=payloads.Reason("completed", "done"))
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Rows for the store's tests, by the shortest way."""
 
-from store import events, jobs, runs, states, tables
+from store import events, jobs, payloads, runs, tables
 from store.database import Database
 
-REASON = states.Reason("crashed", "the runner was ended by signal 9")
+REASON = payloads.Reason("crashed", "the runner was ended by signal 9")
 
 
 def new_job(**changes: object) -> jobs.NewJob:

@@ -1,6 +1,6 @@
 import pytest
 
-from store import checkpoints, jobs, runs, states
+from store import checkpoints, jobs, payloads, runs
 from store.errors import LeaseLost, NotFound
 from tests.store.rows import claim, create, get
 
@@ -61,7 +61,7 @@ def test_a_stale_attempt_registers_no_checkpoint(db):
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("worker_stopped", "restart"))
+        runs.release(session, job_id=job_id, attempt=1, reason=payloads.Reason("worker_stopped", "restart"))
     assert claim(db, job_id)
     with pytest.raises(LeaseLost):
         add(db, job_id, 10, attempt=1)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import update
 
-from store import events, jobs, runs, states, tables
+from store import events, jobs, payloads, runs, tables
 from store.errors import Conflict, LeaseLost
 from tests.store.rows import REASON, claim, crash, create, get
 
@@ -63,7 +63,7 @@ def test_an_orderly_stop_costs_no_crash_and_hints_at_once(db, delivered):
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("worker_stopped", "restart"))
+        runs.release(session, job_id=job_id, attempt=1, reason=payloads.Reason("worker_stopped", "restart"))
     job = get(db, job_id)
     assert (job.status, job.crashes, job.lease_owner) == ("queued", 0, None)
     assert delivered.hints == [job_id, job_id]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from store import runs, states
+from store import payloads, runs, states
 from store.checkpoints import NewCheckpoint
 from store.errors import LeaseLost, StorageFull
 from tests.worker.conftest import TINY
 
-STOPPED = states.Reason("worker_stopped", "test")
+STOPPED = payloads.Reason("worker_stopped", "test")
 
 
 def fill(folder: Path) -> str:
@@ -26,7 +26,7 @@ def test_a_stale_attempt_writes_nothing(attempt_at, submit, job_of, db):
     new = NewCheckpoint(images_seen=1, seconds_trained=1.0, path="x", size_bytes=1, quality=None)
     for write in (
         lambda: stale.tick(images_seen=1, seconds_trained=1.0, values={}),
-        lambda: stale.event("log", images_seen=1, message="stale"),
+        lambda: stale.log("stale", images_seen=1),
         lambda: stale.add_checkpoint(new),
         lambda: stale.finish(states.SUCCEEDED, STOPPED),
         lambda: stale.pause_on_failure(STOPPED),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from store import events, jobs, runs, states
+from store import events, jobs, payloads, runs, states
 from store.artifacts import LocalArtifacts
 from tests.store.rows import new_job
 from tests.worker.counting import KIND
@@ -140,7 +140,7 @@ def test_a_runner_of_a_lost_lease_ends(db, supervise, count, job_of, wait_for):
 def from_elsewhere(db, job_id: str) -> None:
     """Another worker takes the job, as after a lease that ran out."""
     with db.write() as session:
-        reason = states.Reason("worker_lost", "frozen")
+        reason = payloads.Reason("worker_lost", "frozen")
         runs.record_crash(session, job_id=job_id, attempt=1, reason=reason, backoff_seconds=0)
         assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from store import runs, states
+from store import payloads, runs, states
 from store.errors import DatabaseAway, LeaseLost
 from tests.worker.conftest import TINY
 from worker.lease import Lease
@@ -94,7 +94,7 @@ def test_refused_connections_are_waited_out(lease, db, monkeypatch, wait_for):
 
 def test_another_attempts_claim_is_a_loss(lease, db, settings, wait_for):
     with db.write() as session:
-        runs.release(session, job_id=lease.job.id, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        runs.release(session, job_id=lease.job.id, attempt=1, reason=payloads.Reason("worker_stopped", "test"))
 
     def lost() -> bool:
         try:

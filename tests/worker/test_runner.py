@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from store import states
+from store import payloads, states
 from store.errors import LeaseLost, StorageFull
 from tests.worker.conftest import TINY
 from worker import kinds, runner
@@ -17,7 +17,7 @@ WITHOUT_TORCH = "worker.app worker.tasks worker.supervisor worker.reconciler wor
 
 
 def succeed(attempt: Attempt) -> None:
-    attempt.finish(states.SUCCEEDED, states.Reason("completed", "done"))
+    attempt.finish(states.SUCCEEDED, payloads.Reason("completed", "done"))
 
 
 def stop(attempt: Attempt) -> None:
@@ -29,7 +29,7 @@ def fill_the_disk(attempt: Attempt) -> None:
 
 
 def forget_the_end(attempt: Attempt) -> None:
-    attempt.event("log", images_seen=0, message="working")
+    attempt.log("working", images_seen=0)
 
 
 @pytest.mark.parametrize(

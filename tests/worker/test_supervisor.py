@@ -1,16 +1,18 @@
 """Attempts at real trainings: the real runner in its own process, killed and stopped in every way that occurs."""
 
+import json
 import os
 import signal
 import threading
 from collections.abc import Callable
 
 import pytest
+from pydantic import TypeAdapter
 from sqlalchemy.exc import OperationalError
 
 from models.checkpoints import checkpoint
 from models.checkpoints.snapshot import Snapshot
-from store import checkpoints, events, jobs, runs, states
+from store import checkpoints, events, jobs, payloads, runs
 from store.artifacts import LocalArtifacts
 from tests.worker.conftest import LONG, TINY
 from tests.worker.supervising import in_background, runners
@@ -45,14 +47,16 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
     assert (job.status, job.reason_code, job.images_seen) == ("succeeded", "completed", 9_600)
     with db.read() as session:
         kept = checkpoints.newest_first(session, job_id=job_id)
-        told = [event.type for event in events.after(session, job_id=job_id, event_id=0, limit=1000)]
+        told = events.after(session, job_id=job_id, event_id=0, limit=1000)
+    for event in told:
+        TypeAdapter(payloads.BY_TYPE[event.type]).validate_json(json.dumps(event.data), strict=True)
     assert [row.images_seen for row in kept] == [9_600, 6_400], "keep_latest is 2"
     stored = list(LocalArtifacts(settings.artifacts_dir).list(f"jobs/{job_id}"))
     assert [one.key for one in stored] == [
         f"jobs/{job_id}/checkpoints/000000000006400-1",
         f"jobs/{job_id}/checkpoints/000000000009600-1",
     ]
-    assert told.count("checkpoint") == 3
+    assert [event.type for event in told].count("checkpoint") == 3
     assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}
 
 
@@ -117,7 +121,7 @@ def test_a_runner_that_lost_its_lease_ends_its_runner_and_changes_nothing(db, su
                 session,
                 job_id=job_id,
                 attempt=1,
-                reason=states.Reason("worker_lost", "frozen"),
+                reason=payloads.Reason("worker_lost", "frozen"),
                 backoff_seconds=0,
             )
             assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
@@ -183,7 +187,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
             )
             checkpoints.add(session, job_id=again, attempt=1, new=new)
         damaged = artifacts.local_copy(row.path) / "training.safetensors"
-        runs.release(session, job_id=again, attempt=1, reason=states.Reason("worker_stopped", "test"))
+        runs.release(session, job_id=again, attempt=1, reason=payloads.Reason("worker_stopped", "test"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(content)

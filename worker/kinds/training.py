@@ -11,8 +11,8 @@ from models.checkpoints.progress import Progress
 from models.data.errors import DatasetMissing
 from models.runtime import parallel, precision
 from models.specs import figures, stored
-from store import checkpoints, states
-from store.states import Reason
+from store import checkpoints, payloads, states
+from store.payloads import Reason
 from worker import ranks
 from worker.attempt import Attempt, Stopped
 
@@ -58,7 +58,7 @@ class _Training:
         place = f"resumes at {progress.images_seen:,} images" if resume else "starts"
         company = f", {number} processes" if number > 1 else ""
         message = f"{place} on {device} in {numbers}{company}"
-        attempt.event("log", images_seen=progress.images_seen, message=message)
+        attempt.log(message, images_seen=progress.images_seen)
         with ranks.started(ranks.Task(spec, resume), number=number, device=device) as group:
             self._train(dataset, device=device, resume=resume, group=group)
 
@@ -83,14 +83,13 @@ class _Training:
                 case training.CheckpointDue():
                     self._save(event)
                 case training.Compiled():
-                    message = f"compiled in {event.seconds:.0f} s"
-                    attempt.event("log", images_seen=event.images_seen, message=message)
+                    attempt.log(f"compiled in {event.seconds:.0f} s", images_seen=event.images_seen)
                 case training.Evaluated():
                     self._evaluated = event
-                    attempt.event("evaluation", images_seen=event.images_seen, **event.values)
+                    attempt.event("evaluation", event.values, images_seen=event.images_seen)
                 case training.Repaired():
-                    told = {"detector": event.detector, "remedy": event.remedy, "details": event.details}
-                    attempt.event("guard", images_seen=event.images_seen, **told)
+                    repair = payloads.GuardRepair(event.detector, event.remedy, event.details)
+                    attempt.event("guard", repair, images_seen=event.images_seen)
                 case training.Finished(reason="stopped"):
                     raise Stopped
                 case training.Finished():
@@ -104,8 +103,7 @@ class _Training:
             try:
                 found = checkpoint.read(attempt.artifacts.local_copy(row.path))
             except (checkpoint.CorruptCheckpoint, FileNotFoundError) as error:
-                message = f"checkpoint {row.id} is damaged: {error}"
-                attempt.event("log", images_seen=row.images_seen, message=message)
+                attempt.log(f"checkpoint {row.id} is damaged: {error}", images_seen=row.images_seen)
                 continue
             forked = row.attempt == checkpoints.ADOPTED
             return replace(found, snapshot=forks.begin(found.snapshot, self._spec)) if forked else found

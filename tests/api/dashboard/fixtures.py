@@ -15,7 +15,7 @@ from api.app import create_app
 from api.services import SampleRequest, Services
 from models import presets
 from models.specs import figures
-from store import checkpoints, jobs, keys, runs, states, workers
+from store import checkpoints, jobs, keys, payloads, runs, workers
 from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
@@ -115,7 +115,7 @@ class Installation:
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
 
-    def finish(self, job_id: str, status: str, reason: states.Reason) -> None:
+    def finish(self, job_id: str, status: str, reason: payloads.Reason) -> None:
         with self.services.database.write() as session:
             runs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
 

@@ -11,7 +11,7 @@ from api.app import create_app
 from api.dashboard.assets import PLOTLY_URL
 from api.http.access import COOKIE
 from models import presets
-from store import jobs, runs, states, workers
+from store import jobs, payloads, runs, states, workers
 from store.database import Database
 from store.queue import Queue
 from tests.api.conftest import make_job, make_key, sign_in
@@ -108,7 +108,7 @@ def test_why_a_job_failed_is_said_out_loud(browser, services, runner, status):
     job_id = make_job(services)
     runner.start(job_id)
     with services.database.write() as session:
-        reason = states.Reason("out_of_memory", "lower batch_size")
+        reason = payloads.Reason("out_of_memory", "lower batch_size")
         runs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
     page = browser.get(f"/jobs/{job_id}").text
     notice = re.search(r'<p class="notice bad" role="alert">(.*?)</p>', page, re.DOTALL)[1]

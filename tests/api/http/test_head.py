@@ -5,7 +5,7 @@ import pytest
 
 from api.dashboard.assets import PLOTLY_URL
 from embedded.redis import free_port
-from store import states
+from store import payloads, states
 from tests.api.conftest import post
 from tests.api.dashboard.fixtures import serving
 
@@ -146,4 +146,4 @@ def test_a_real_server_keeps_the_connection_after_a_head(tmp_path, sqlite_url, r
                 assert (head.status_code, head.content) == (200, b""), path
                 assert client.get("/healthz").json() == {"status": "ok"}
             assert client.head(weights).headers["content-length"] == "7"
-        installation.finish(job_id, states.SUCCEEDED, states.Reason("completed", "done"))
+        installation.finish(job_id, states.SUCCEEDED, payloads.Reason("completed", "done"))

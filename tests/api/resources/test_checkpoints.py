@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from embedded.redis import free_port
-from store import states
+from store import payloads, states
 from tests.api.conftest import post
 from tests.api.dashboard.fixtures import serving
 
@@ -77,7 +77,7 @@ def test_a_download_goes_on_when_its_job_is_deleted_meanwhile(tmp_path, sqlite_u
         checkpoint = installation.save(job_id, 100)
         folder = installation.services.artifacts.local_copy(f"jobs/{job_id}/checkpoints/100")
         (folder / "generator.safetensors").write_bytes(content)
-        installation.finish(job_id, states.SUCCEEDED, states.Reason("completed", "done"))
+        installation.finish(job_id, states.SUCCEEDED, payloads.Reason("completed", "done"))
         headers = {"Authorization": f"Bearer {installation.key}"}
         with httpx.Client(base_url=installation.url, headers=headers, trust_env=False) as client:
             with client.stream("GET", f"/v1/jobs/{job_id}/checkpoints/{checkpoint}/generator.safetensors") as answer:

@@ -2,7 +2,7 @@
 
 from selenium.webdriver.common.by import By
 
-from store import jobs, runs, states
+from store import jobs, payloads, runs, states
 from tests.api.dashboard.browser.conftest import complaints, needs_chromium, points, press, running_job, status_of
 from tests.conftest import wait_for
 
@@ -46,7 +46,7 @@ def test_pause_and_resume_are_done_at_a_click(browser, installation, shows):
     shows("#head h1", "pausing")
     assert [button.text for button in browser.find_elements(By.CSS_SELECTOR, "#head button")] == ["Cancel"]
     with installation.services.database.write() as session:
-        runs.release(session, job_id=job_id, attempt=1, reason=states.Reason("stopped", "asked to"))
+        runs.release(session, job_id=job_id, attempt=1, reason=payloads.Reason("stopped", "asked to"))
     shows("#head h1", "paused")
     assert browser.execute_script("return window.mark") == 1
     assert complaints(browser) == []
@@ -54,7 +54,7 @@ def test_pause_and_resume_are_done_at_a_click(browser, installation, shows):
 
 def test_a_job_that_is_tried_again_is_followed_again(browser, installation, shows):
     job_id = running_job(installation)
-    installation.finish(job_id, states.FAILED, states.Reason("worker_lost", "its machine is gone"))
+    installation.finish(job_id, states.FAILED, payloads.Reason("worker_lost", "its machine is gone"))
     browser.get(f"{installation.url}/jobs/{job_id}")
     wait_for(lambda: points(browser) == 30, what="the curves")
     assert browser.find_element(By.ID, "live").text == ""
@@ -69,7 +69,7 @@ def test_a_job_that_is_tried_again_is_followed_again(browser, installation, show
         )
     wait_for(lambda: points(browser) == 31, what="the live tick")
     with installation.services.database.write() as session:
-        reason = states.Reason("completed", "the images are used up")
+        reason = payloads.Reason("completed", "the images are used up")
         runs.finish(session, job_id=job_id, attempt=2, status=states.SUCCEEDED, reason=reason)
     shows("#head h1", "succeeded")
     assert not browser.execute_script("return document.getElementById('live').textContent")
@@ -93,7 +93,7 @@ def test_an_order_that_comes_too_late_says_why(browser, installation, shows):
 def test_a_refused_action_says_why(browser, installation, shows):
     job_id = installation.create(name="shoes")
     installation.start(job_id)
-    installation.finish(job_id, states.FAILED, states.Reason("out_of_memory", "lower batch_size"))
+    installation.finish(job_id, states.FAILED, payloads.Reason("out_of_memory", "lower batch_size"))
     browser.get(f"{installation.url}/jobs/{job_id}")
     with installation.services.database.write() as session:
         jobs.delete(session, job_id=job_id, tenant="default")

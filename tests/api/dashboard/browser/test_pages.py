@@ -4,7 +4,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from embedded.redis import free_port
-from store import runs, states
+from store import payloads, runs, states
 from tests.api.dashboard.browser.conftest import (
     LOSSES,
     complaints,
@@ -42,7 +42,7 @@ def test_from_the_list_to_a_living_job(browser, installation, shows):
     checkpoint = installation.save(job_id, 320_000)
     shows("#samples figcaption", f"{checkpoint} · 320,000 images seen")
     shows("#checkpoints tbody", "320,000")
-    installation.finish(job_id, states.SUCCEEDED, states.Reason("completed", "the images are used up"))
+    installation.finish(job_id, states.SUCCEEDED, payloads.Reason("completed", "the images are used up"))
     shows("#head", "succeeded")
     shows("#head", "Delete")
     assert browser.execute_script("return window.mark") == 1

@@ -1,0 +1,15 @@
+"""/v1/figures: every number that a run reports is explained."""
+
+from models.specs import figures
+
+
+def test_the_figures_of_training_and_of_every_metric_are_listed(client):
+    listed = client.get("/v1/figures").json()["data"]
+    by_metric = {metric: {row["name"] for row in listed if row["metric"] == metric} for metric in figures.REGISTRY}
+    assert by_metric == {
+        "fid": {"fid"},
+        "precision_recall": {"precision", "recall"},
+        "modes": {"modes", "high_quality", "kl"},
+    }
+    assert {row["name"]: row["unit"] for row in listed if row["metric"] is None}["images_per_second"] == "images/s"
+    assert next(row for row in listed if row["name"] == "fid")["better"] == "lower"
