@@ -51,7 +51,7 @@ class Discriminator(nn.Module):
         self, spec: specs.DcganArchitecture, *, image_CHW: tuple[int, int, int], classes: int, outputs: int = 1
     ) -> None:
         super().__init__()
-        assert outputs == 1 or classes == 0, "a class is judged by one logit"
+        assert outputs == 1 or classes == 0, "a conditional discriminator gives one logit"
         levels, base_resolution = layers.pyramid(image_CHW)
         widths = [spec.channels << level for level in range(levels)]
         self.classes = classes

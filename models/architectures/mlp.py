@@ -70,7 +70,7 @@ class Discriminator(nn.Module):
         self, spec: specs.MlpArchitecture, *, image_CHW: tuple[int, int, int], classes: int, outputs: int = 1
     ) -> None:
         super().__init__()
-        assert outputs == 1 or classes == 0, "a class is judged by one logit"
+        assert outputs == 1 or classes == 0, "a conditional discriminator gives one logit"
         self.classes = classes
         channels = image_CHW[0] if spec.share_channels else 1
         stack: list[nn.Module] = [nn.Flatten()]

@@ -28,8 +28,8 @@ REGISTRY: dict[str, Preset] = {
         ),
         Preset(
             "fast",
-            "For trying things out: the robust recipe for the first minute, told the images' classes where there are "
-            "some.",
+            "For trying things out: the robust recipe for the first minute, conditioned on the images' classes "
+            "where there are some.",
             recipes.fast,
         ),
         Preset(
@@ -46,8 +46,8 @@ REGISTRY: dict[str, Preset] = {
         ),
         Preset(
             "wgan_gp",
-            "Gulrajani et al. 2017 as published: Wasserstein loss, gradient penalty, five discriminator steps a round. "
-            "Slow and steady; its loss falls as images get better.",
+            "Gulrajani et al. 2017 as published: Wasserstein loss, gradient penalty, five discriminator steps per "
+            "generator step. Slow and steady; its loss falls as images get better.",
             recipes.wgan_gp,
         ),
         Preset(

@@ -77,14 +77,13 @@ class R3ganArchitecture(Convolutional):
     group_width: int = Field(default=16, ge=1, le=1024)
     """Number of feature maps in a group of the grouped 3x3 convolutions. Must divide channels times expansion."""
     expansion: int = Field(default=2, ge=1, le=8)
-    """How much wider a block is inside."""
+    """The width inside a block, as a multiple of the block's own."""
 
 
 class VaeArchitecture(Spec):
-    """A variational autoencoder (Kingma & Welling 2014): the generator decodes, the discriminator's twin encodes.
+    """A variational autoencoder (Kingma & Welling 2014): the backbone's generator is the decoder.
 
-    A baseline to compare GANs with. The generator is the backbone's generator; the encoder has the layers of the
-    backbone's discriminator.
+    A baseline to compare GANs with. The encoder has the layers of the backbone's discriminator.
     """
 
     kind: Literal["vae"] = "vae"

@@ -53,7 +53,7 @@ class RelativisticAverage(Spec):
 
 
 class Elbo(Spec):
-    """The evidence lower bound of a variational autoencoder (Kingma & Welling 2014, eq. 3): no game at all."""
+    """The evidence lower bound of a variational autoencoder (Kingma & Welling 2014, eq. 3)."""
 
     kind: Literal["elbo"] = "elbo"
     kl_weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
