@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from api.http import pages
 from api.http.access import Reader
 from api.http.answers import Answer
+from api.http.errors import documented
 from api.http.pages import Page
 from models.specs import figures
 
@@ -25,7 +26,7 @@ class FigureOut(Answer):
     """The metric of an evaluation that gives it; null for the series of training."""
 
 
-@router.get("", response_model=Page[FigureOut])
+@router.get("", response_model=Page[FigureOut], responses=documented())
 def index(who: Reader) -> Page[FigureOut]:
     """List the figures of training, then those of evaluations. A penalty's series has the name of its kind."""
     given: list[tuple[figures.Figure, figures.Metric | None]] = [(figure, None) for figure in figures.TRAINING]

@@ -35,6 +35,7 @@ PATHS = [
     "/v1/presets",
     "/v1/presets/{name}",
     "/v1/datasets",
+    "/v1/figures",
     "/v1/datasets/{dataset_id}",
     "/v1/datasets/{dataset_id}/preview.png",
     "/v1/keys",
