@@ -37,9 +37,8 @@ def keep(launcher_pid: int, command: list[str]) -> int:
         print(f"{command} ended with status {status}: again in {pause} s", file=sys.stderr, flush=True)
         resume_at = time.monotonic() + pause
         while time.monotonic() < resume_at and not stopping and _is_alive(launcher_pid):
-            time.sleep(
-                0.1
-            )  # in short pieces, so that a signal, or the launcher's end, does not wait for the end of the pause
+            # In short pieces: neither a signal nor the launcher's end waits for the end of the pause.
+            time.sleep(0.1)
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         if stopping or not _is_alive(launcher_pid):
             return status

@@ -14,7 +14,7 @@ import httpx
 from saddle import events
 from saddle.errors import InvalidRequest, Unreachable
 from saddle.files import write_whole
-from saddle.schemas import Checkpoint, Estimate, Event, Grid, Job, Page, Preset, Readiness, Series
+from saddle.schemas import Checkpoint, Estimate, Event, Grid, ItemT, Job, Page, Preset, Readiness, Series
 from saddle.transport import Transport
 
 LARGEST_PAGE = 100
@@ -145,25 +145,11 @@ class Client:
 
     def past_events(self, job_id: str, *, after: int = 0) -> Iterator[Event]:
         """Yield the events after the given id that have happened so far, oldest first."""
-        position: str | int = after
-        while True:
-            params = {"limit": LARGEST_EVENT_PAGE, "after": position}
-            page = self._transport.parse(Page[Event], self._get(_job(job_id) + "/events", params))
-            yield from page.data
-            if not page.has_more or page.next is None:
-                return
-            position = page.next
+        yield from self._pages(Page[Event], _job(job_id) + "/events", after=after, size=LARGEST_EVENT_PAGE)
 
     def checkpoints(self, job_id: str) -> Iterator[Checkpoint]:
         """Yield the checkpoints that are kept, newest first."""
-        after: str | int | None = None
-        while True:
-            params = {"limit": LARGEST_PAGE, "after": after}
-            page = self._transport.parse(Page[Checkpoint], self._get(_job(job_id) + "/checkpoints", params))
-            yield from page.data
-            if not page.has_more or page.next is None:
-                return
-            after = page.next
+        yield from self._pages(Page[Checkpoint], _job(job_id) + "/checkpoints", after=None, size=LARGEST_PAGE)
 
     def pin_checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
         """Keep a checkpoint, however many are newer or better, until it is unpinned or its job is deleted."""
@@ -230,6 +216,15 @@ class Client:
     def _create(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None) -> Job:
         headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         return self._transport.parse(Job, self._transport.send("POST", path, body=body, headers=headers, repeat=True))
+
+    def _pages(self, schema: type[Page[ItemT]], path: str, *, after: str | int | None, size: int) -> Iterator[ItemT]:
+        """Yield the items of a list, fetched page by page."""
+        while True:
+            page = self._transport.parse(schema, self._get(path, {"limit": size, "after": after}))
+            yield from page.data
+            after = page.next
+            if not page.has_more or after is None:
+                return
 
     def _order(self, job_id: str, verb: str) -> Job:
         return self._transport.parse(Job, self._transport.send("POST", f"{_job(job_id)}/{verb}", repeat=False))

@@ -51,7 +51,7 @@ ADDED = {
         ],
     ),
 }
-"""What each of the page's diffs adds, as a part of a spec, and the files that it touches."""
+"""For each of the page's diffs, in order: the part of a spec that it adds, and the files that it touches."""
 
 
 def diffs() -> dict[str, str]:
