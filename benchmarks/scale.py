@@ -26,7 +26,7 @@ from models import presets
 from models.checkpoints import checkpoint
 from models.checkpoints.progress import Progress
 from models.training import methods
-from store import database, jobs, live, runs, workers
+from store import jobs, live, migrations, runs, workers
 from store.database import Database, Outbox
 from store.settings import Settings
 
@@ -151,7 +151,7 @@ def stream_rate() -> float:
 def _sqlite() -> Iterator[Database]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/saddle.db"
-        database.migrate(url)
+        migrations.upgrade(url)
         db = Database(url, deliver=lambda outbox: None)
         yield db
         db.close()
@@ -162,7 +162,7 @@ def _postgresql() -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="saddle-scale-", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        database.migrate(url)
+        migrations.upgrade(url)
         db = Database(url, deliver=lambda outbox: None)
         yield db
         db.close()

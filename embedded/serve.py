@@ -19,7 +19,7 @@ from honcho.environ import parse_procfile
 from honcho.printer import Printer
 
 from embedded import redis
-from store import database
+from store import migrations
 from store.settings import Settings
 
 PROCFILE = Path(__file__).parent.parent / "Procfile"
@@ -34,7 +34,7 @@ def serve() -> int:
     """Serve until told to stop; return the exit status, 0 after a stop that was asked for."""
     settings = Settings.read()
     with _only_one(settings.data_dir):
-        database.migrate(settings.database)
+        migrations.upgrade(settings.database)
         broker = None if settings.redis_url else redis.start(settings.data_dir / "redis", launcher_pid=os.getpid())
         try:
             return _run(settings, redis_url=broker.url if broker else settings.redis)

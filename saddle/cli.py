@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from saddle import settings
-from saddle.commands import checkpoints, jobs, presets, submitting, terminal, watching
+from saddle.commands import checkpoints, jobs, reference, submitting, terminal, watching
 from saddle.errors import ApiError, SaddleError, UnexpectedAnswer, Unreachable
 
 USAGE, REFUSED, UNREACHABLE = 2, 3, 4
@@ -72,7 +72,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pin": checkpoints.pin,
     "unpin": checkpoints.unpin,
     "logs": watching.logs,
-    "presets": presets.presets,
+    "presets": reference.presets,
+    "figures": reference.figures,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -14,7 +14,7 @@ import httpx
 from saddle import events
 from saddle.errors import InvalidRequest, Unreachable
 from saddle.files import write_whole
-from saddle.schemas import Checkpoint, Estimate, Event, Grid, ItemT, Job, Page, Preset, Readiness, Series
+from saddle.schemas import Checkpoint, Estimate, Event, Figure, Grid, ItemT, Job, Page, Preset, Readiness, Series
 from saddle.transport import Transport
 
 LARGEST_PAGE = 100
@@ -203,6 +203,10 @@ class Client:
 
     def preset(self, name: str) -> Preset:
         return self._transport.parse(Preset, self._get(f"/v1/presets/{_segment(name)}"))
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Return what the numbers in events, series and quality are called and mean."""
+        return self._transport.parse(Page[Figure], self._get("/v1/figures")).data
 
     def check_health(self) -> None:
         """Return if the API process answers, raise otherwise."""

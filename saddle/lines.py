@@ -1,19 +1,21 @@
 """Text for people: a job, an event, numbers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from saddle.schemas import Event, Job
 
-HEADLINE_METRICS = ("loss_g", "loss_d", "images_per_second")
 UNKNOWN = "-"
+Titles = Mapping[str, str]
+"""The titles of figures by name, as the service gives them. A figure without one is shown by its name."""
 
 
-def event_line(event: Event) -> str:
+def event_line(event: Event, titles: Titles) -> str:
     """Return one line for one event."""
-    return f"{event.at:%Y-%m-%d %H:%M:%S}  {event.images_seen:>13,}  {event.type:<10}  {_told(event)}"
+    return f"{event.at:%Y-%m-%d %H:%M:%S}  {event.images_seen:>13,}  {event.type:<10}  {_told(event, titles)}"
 
 
-def _told(event: Event) -> str:
+def _told(event: Event, titles: Titles) -> str:
     match event.type:
         case "state":
             reason = event.data.get("reason") or {}
@@ -21,13 +23,13 @@ def _told(event: Event) -> str:
             attempt = f", attempt {event.data['attempt']}" if event.data.get("attempt") else ""
             return f"{event.data.get('status', UNKNOWN)}{attempt}{why}"
         case "log":
-            return str(event.data.get("message", "")) or _pairs(event.data)
+            return str(event.data.get("message", "")) or pairs(event.data, {})
         case _:
-            return _pairs(event.data)
+            return pairs(event.data, titles)
 
 
-def _pairs(data: dict[str, Any]) -> str:
-    return "  ".join(f"{name} {number(value)}" for name, value in data.items())
+def pairs(data: Mapping[str, Any], titles: Titles) -> str:
+    return "  ".join(f"{titles.get(name, name)} {number(value)}" for name, value in data.items())
 
 
 def ending(job: Job) -> str:
@@ -40,15 +42,15 @@ def ending(job: Job) -> str:
     return text
 
 
-def quality(job: Job) -> str:
-    values = {name: value for name, value in (job.quality or {}).items() if name != "images_seen"}
-    return _pairs(values)
+def quality(job: Job) -> dict[str, Any]:
+    """Return the figures of the job's newest evaluation, without the place where it was made."""
+    return {name: value for name, value in (job.quality or {}).items() if name != "images_seen"}
 
 
 def number(value: Any) -> str:
     """Format a value: a fraction with four significant digits, an object as its pairs, a text as it is."""
     if isinstance(value, dict):
-        return f"({_pairs(value)})"
+        return f"({pairs(value, {})})"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, int) and not isinstance(value, bool):

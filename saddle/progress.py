@@ -17,11 +17,19 @@ from saddle.schemas import Event, Job
 REFRESH_SECONDS = 1.0
 LINE_EVERY_FRACTION = 0.05
 TOLD_IN_LINES = frozenset({"state", "evaluation", "guard", "log"})
+LOSSES = ("loss_g", "loss_d")
 
 
-def watch(client: Client, job_id: str, *, console: Console, clock: Callable[[], float] = time.monotonic) -> Job:
+def watch(
+    client: Client,
+    job_id: str,
+    *,
+    titles: lines.Titles,
+    console: Console,
+    clock: Callable[[], float] = time.monotonic,
+) -> Job:
     """Show the job until it ends, and return it as it ended. Raises errors.SaddleError."""
-    view = View(client.job(job_id))
+    view = View(client.job(job_id), titles)
     refreshed_at = clock()
     live = Live(view, console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
     if live:
@@ -55,12 +63,13 @@ def _refreshed(client: Client, job: Job) -> Job:
 class View:
     """The state of a job: its last reading and the events since."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, titles: lines.Titles) -> None:
         self.job = job
+        self._titles = titles
         self.status = job.status
         self.images_seen = 0
         self.metrics: dict[str, float | None] = {}
-        self.quality = {name: value for name, value in (job.quality or {}).items() if name != "images_seen"}
+        self.quality = lines.quality(job)
         self._told_fraction = 0.0
 
     def apply(self, event: Event) -> None:
@@ -82,10 +91,10 @@ class View:
     def line(self, event: Event) -> str | None:
         """Return the line for an event; None if the event is skipped, as most ticks are."""
         if event.type in TOLD_IN_LINES:
-            return lines.event_line(event)
+            return lines.event_line(event, self._titles)
         if event.type == "metrics" and self.fraction - self._told_fraction >= LINE_EVERY_FRACTION:
             self._told_fraction = self.fraction
-            return f"{lines.event_line(event)}  ({lines.percent(self.fraction)})"
+            return f"{lines.event_line(event, self._titles)}  ({lines.percent(self.fraction)})"
         return None
 
     def __rich__(self) -> RenderableType:
@@ -101,6 +110,5 @@ class View:
             Text(f"{lines.number(self.metrics.get('images_per_second') or progress.images_per_second)} images/s"),
             Text(f"ETA {lines.duration(progress.eta_seconds)}"),
         )
-        losses = f"loss G {lines.number(self.metrics.get('loss_g'))}  loss D {lines.number(self.metrics.get('loss_d'))}"
-        measured = "  ".join(f"{name} {lines.number(value)}" for name, value in self.quality.items())
-        return Group(bar, Text(f"{losses}  {measured}"))
+        losses = {name: self.metrics.get(name) for name in LOSSES}
+        return Group(bar, Text(lines.pairs(losses | self.quality, self._titles)))

@@ -90,6 +90,17 @@ class Preset(Schema):
     spec: dict[str, Any]
 
 
+class Figure(Schema):
+    """A number of a run: `name` is its key in events, series and quality; `metric` gives it, null in training."""
+
+    name: str
+    title: str
+    unit: str
+    better: str | None
+    about: str
+    metric: str | None
+
+
 class Series(Schema):
     """The training series by column: `series[name][i]` was measured at `images_seen[i]`."""
 

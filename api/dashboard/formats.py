@@ -19,7 +19,13 @@ def decimals(number: float | None, places: int = 2) -> str:
 
 def figure(name: str) -> str:
     """Return a figure's title, as it stands within a sentence."""
-    return figures.TITLES.get(name, name.replace("_", " "))
+    known = figures.BY_NAME.get(name)
+    return name.replace("_", " ") if known is None else known.title
+
+
+def heading(title: str) -> str:
+    """Return a title with its first letter capital, as it stands on its own."""
+    return title[:1].upper() + title[1:]
 
 
 def rate(number: float | None) -> str:

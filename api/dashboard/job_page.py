@@ -10,6 +10,7 @@ from api.http.errors import not_found
 from api.resources.checkpoints import CheckpointOut
 from api.resources.events import EventOut
 from api.resources.jobs.answers import JobOut
+from models.specs import figures
 from store import checkpoints, events, ids, jobs, tables
 from store.errors import NotFound
 
@@ -31,13 +32,16 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         told = events.newest_first(session, job_id=job_id, types=TOLD, limit=EVENTS_SHOWN)
         parent = _parent(session, job, tenant=viewer.tenant)
         rated = events.newest_first(session, job_id=job_id, types=("evaluation",), limit=EVALUATIONS_DRAWN)
+    answer = JobOut.model_validate(job)
     context = {
-        "job": JobOut.model_validate(job),
+        "job": answer,
         "parent": None if parent is None else JobOut.model_validate(parent),
         "seconds_trained": job.seconds_trained or None,
         "checkpoints": [CheckpointOut.model_validate(row) for row in saved],
         "events": [EventOut.model_validate(row) for row in told],
         "events_shown": EVENTS_SHOWN,
+        "figures": {name: vars(figure) for name, figure in figures.BY_NAME.items()},
+        "measured": figures.measured_by(answer.spec.evaluation.metrics),
         "evaluations": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
         "last_event_id": job.last_event_id,
         "may_write": viewer.may("write"),

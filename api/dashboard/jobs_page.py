@@ -11,6 +11,7 @@ from api.dashboard.routing import PageRoute, Viewer
 from api.http.access import Using
 from api.http.ids import pattern
 from api.resources.jobs.answers import JobOut
+from models.specs import figures
 from store import jobs, states
 
 router = APIRouter(route_class=PageRoute)
@@ -32,6 +33,7 @@ def show(
         installation = Installation.of(services, session)
     context = {
         "jobs": [JobOut.model_validate(row) for row in rows],
+        "fid": figures.BY_NAME["fid"],
         "active": any(row.status not in states.ENDED for row in rows),
         "status": status,
         "statuses": states.STATUSES,

@@ -31,6 +31,7 @@ def _environment() -> jinja2.Environment:
         formats.figure,
         formats.duration,
         formats.exact,
+        formats.heading,
         formats.percent,
         formats.rate,
         formats.size,

@@ -1,7 +1,7 @@
 """The figures of a run: the name, title, unit and better direction of each, and what it needs of a dataset."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +32,11 @@ class MetricFacts:
 
     def suits(self, facts: DatasetFacts) -> bool:
         return getattr(facts, self.needs) is not None
+
+
+def measured_by(metrics: Iterable[Metric]) -> list[Figure]:
+    """Return the figures of some metrics, in their order."""
+    return [figure for metric in metrics for figure in REGISTRY[metric].figures]
 
 
 def rank(quality: Mapping[str, float]) -> list[float]:
@@ -93,6 +98,4 @@ TRAINING: tuple[Figure, ...] = (
 )
 """The series of every run, beside one for each penalty, by its kind."""
 
-TITLES: dict[str, str] = {figure.name: figure.title for figure in TRAINING} | {
-    figure.name: figure.title for metric in REGISTRY.values() for figure in metric.figures
-}
+BY_NAME: dict[str, Figure] = {figure.name: figure for figure in (*TRAINING, *measured_by(REGISTRY))}

@@ -21,6 +21,7 @@ def list_(
     """List jobs, newest first."""
     with terminal.service() as client:
         found = list(client.jobs(status=status, dataset=dataset, limit=limit))
+        titles = {} if as_json else terminal.titles(client)
     if as_json:
         terminal.print_json_list(found)
         return
@@ -28,7 +29,7 @@ def list_(
     for heading in ("id", "name", "status", "done", "images", "dataset", "preset", "quality", "created"):
         table.add_column(heading, no_wrap=True)
     for job in found:
-        table.add_row(*(Text(cell) for cell in _row(job)))
+        table.add_row(*(Text(cell) for cell in _row(job, titles)))
     terminal.console().print(table)
 
 
@@ -73,7 +74,7 @@ def delete(job_id: terminal.JobId) -> None:
     print(f"{job_id} deleted")
 
 
-def _row(job: Job) -> tuple[str, ...]:
+def _row(job: Job, titles: lines.Titles) -> tuple[str, ...]:
     return (
         job.id,
         job.name or lines.UNKNOWN,
@@ -82,7 +83,7 @@ def _row(job: Job) -> tuple[str, ...]:
         f"{job.progress.images_seen:,}",
         str(job.spec.get("dataset", {}).get("name", lines.UNKNOWN)),
         str(job.spec.get("preset", lines.UNKNOWN)),
-        lines.quality(job) or lines.UNKNOWN,
+        lines.pairs(lines.quality(job), titles) or lines.UNKNOWN,
         f"{job.created_at:%Y-%m-%d %H:%M}",
     )
 

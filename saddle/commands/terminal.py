@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from saddle import settings
 from saddle.client import Client
+from saddle.errors import ApiError
 from saddle.schemas import Schema
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, job_…")]
@@ -23,6 +25,16 @@ def service() -> Iterator[Client]:
     chosen = settings.read()
     with Client(chosen.url, chosen.key()) as client:
         yield client
+
+
+def titles(client: Client) -> dict[str, str]:
+    """Return the figures' titles by name; none if the service is older than its list of figures."""
+    try:
+        return {figure.name: figure.title for figure in client.figures()}
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return {}
 
 
 def console() -> Console:

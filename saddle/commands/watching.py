@@ -30,20 +30,23 @@ def logs(
 ) -> None:
     """Print what happened to a job, oldest first."""
     with terminal.service() as client:
+        titles = {} if as_json else terminal.titles(client)
         for event in client.follow_events(job_id) if follow else client.past_events(job_id):
             if everything or event.type not in QUIET_EVENTS:
-                print(event.model_dump_json() if as_json else lines.event_line(event), flush=follow)
+                print(event.model_dump_json() if as_json else lines.event_line(event, titles), flush=follow)
 
 
 def to_the_end(client: Client, job_id: str) -> None:
     """Watch the job to its end, then exit with a code that tells how it ended."""
     console = Console(stderr=True)
+    titles = terminal.titles(client)
     try:
-        job = progress.watch(client, job_id, console=console)
+        job = progress.watch(client, job_id, titles=titles, console=console)
     except KeyboardInterrupt:
         terminal.complain(
             f"only the watching has ended: `saddle watch {job_id}` returns to it, `saddle cancel {job_id}` ends the job"
         )
         raise typer.Exit(INTERRUPTED) from None
-    terminal.complain("  ".join(part for part in (lines.ending(job), lines.quality(job)) if part))
+    quality = lines.pairs(lines.quality(job), titles)
+    terminal.complain("  ".join(part for part in (lines.ending(job), quality) if part))
     raise typer.Exit(EXIT_CODES.get(job.status, 1))

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from embedded.redis import free_port
 from saddle.client import Client
 from saddle.errors import ApiError
-from store import database, states, tables
+from store import database, migrations, states, tables
 from store.database import Database
 from tests import tiny
 from tests.conftest import wait_for
@@ -55,7 +55,7 @@ class Stack:
             "SADDLE_PORT": str(self.port),
             **(settings or {}),
         }
-        database.migrate(address)
+        migrations.upgrade(address)
         self.database = Database(address, deliver=lambda outbox: None)
         """The database, to read and to write behind the service's back."""
         self.api = self._process("api", "-m", "tests.faults.mortal_api")

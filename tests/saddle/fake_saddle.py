@@ -17,6 +17,14 @@ ORDERS = {
 }
 """The states that each order leads from, and to."""
 AT = "2026-11-23T12:00:00Z"
+FIGURES = [
+    {"name": name, "title": title, "unit": "", "better": "lower", "about": "To be told.", "metric": metric}
+    for name, title, metric in (
+        ("loss_g", "generator loss", None),
+        ("loss_d", "critic loss", None),
+        ("fid", "FID", "fid"),
+    )
+]
 
 
 @dataclass
@@ -153,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
             case ("GET", "presets"):
                 preset = {"name": "robust", "purpose": "The default.", "spec": {"batch_size": 128}}
                 self._json(200, {"data": [preset], "has_more": False, "next": None})
+            case ("GET", "figures"):
+                self._json(200, {"data": FIGURES, "has_more": False, "next": None})
             case ("GET", "presets", name):
                 self._json(200, {"name": name, "purpose": "The default.", "spec": {}})
             case (_, "jobs", job_id, *_) if job_id not in self.fake.jobs:

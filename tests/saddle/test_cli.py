@@ -46,7 +46,7 @@ def test_list_shows_whole_ids_where_the_output_is_no_terminal(command: Command, 
     lines = command("list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["id", "job_0001", "job_0000"]
     assert "[red]shoes[/red] " * 4 in lines[2]
-    assert "fid 8.432  precision 0.82" in lines[1]
+    assert "FID 8.432  precision 0.82" in lines[1]
     assert [job["id"] for job in json.loads(command("list", "--status", "failed", "--json").stdout)] == ["job_0000"]
 
 
@@ -79,6 +79,18 @@ def test_followed_logs_end_with_the_job(command: Command, saddle: Any) -> None:
     lines = command("logs", saddle.add_run(), "--follow").stdout.splitlines()
     assert len(lines) == 4
     assert "succeeded" in lines[-1]
+
+
+def test_figures_are_listed(command: Command) -> None:
+    lines = command("figures").stdout.splitlines()
+    assert lines[-1].split() == ["fid", "FID", "-", "lower", "fid", "To", "be", "told."]
+    assert [figure["name"] for figure in json.loads(command("figures", "--json").stdout)] == ["loss_g", "loss_d", "fid"]
+
+
+def test_older_service_without_figures_is_shown_by_names(command: Command, saddle: Any) -> None:
+    job_id = saddle.add_run()
+    saddle.answer_next(404)
+    assert "fid 6.125" in command("logs", job_id).stdout
 
 
 def test_presets_tell_their_purpose(command: Command) -> None:

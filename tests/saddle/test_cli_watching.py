@@ -8,6 +8,7 @@ from rich.console import Console
 
 from saddle import progress
 from saddle.client import Client
+from saddle.commands import terminal
 from tests.saddle.conftest import Command
 
 
@@ -17,7 +18,7 @@ def test_watch_exits_with_what_became_of_the_job(command: Command, saddle: Any, 
     result = command("watch", job_id)
     assert result.exit_code == code
     assert f"{job_id} {status} after 500 images in 2:05" in result.stderr
-    assert "fid 8.432" in result.stderr
+    assert "FID 8.432" in result.stderr
 
 
 def test_submit_can_watch(command: Command, saddle: Any) -> None:
@@ -55,7 +56,7 @@ def test_a_job_that_was_tried_again_is_watched_past_its_first_end(command: Comma
 
 
 def test_the_bar_of_a_paused_job_says_so(client: Client, saddle: Any) -> None:
-    view = progress.View(client.job(saddle.add_job("paused")))
+    view = progress.View(client.job(saddle.add_job("paused")), {})
     out = io.StringIO()
     Console(file=out, force_terminal=True, width=80).print(view)
     assert "paused" in out.getvalue()
@@ -73,31 +74,32 @@ def test_interrupted_watch_tells_that_the_job_is_left_as_it_is(
     assert result.stderr.startswith("only the watching has ended: `saddle watch job_0000` returns to it")
 
 
-def watched(client: Client, job_id: str, *, terminal: bool) -> str:
+def watched(client: Client, job_id: str, *, on_terminal: bool) -> str:
     ticking = iter(range(10_000))
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=80, legacy_windows=False)
-    progress.watch(client, job_id, console=console, clock=lambda: float(next(ticking)))
+    console = Console(file=out, force_terminal=on_terminal, width=80, legacy_windows=False)
+    titles = terminal.titles(client)
+    progress.watch(client, job_id, titles=titles, console=console, clock=lambda: float(next(ticking)))
     return out.getvalue()
 
 
 def test_watch_draws_a_bar_on_a_terminal(client: Client, saddle: Any) -> None:
-    text = watched(client, saddle.add_run(), terminal=True)
+    text = watched(client, saddle.add_run(), on_terminal=True)
     for expected in (
         "━━━",
         "100%",
         "1,000 images",
         "9,800 images/s",
         "ETA 0:05",
-        "loss G 0.7",
-        "loss D 1.25",
-        "fid 6.125",
+        "generator loss 0.7",
+        "critic loss 1.25",
+        "FID 6.125",
     ):
         assert expected in text
 
 
 def test_watch_writes_few_lines_elsewhere(client: Client, saddle: Any) -> None:
-    text = watched(client, saddle.add_run(ticks=500), terminal=False)
+    text = watched(client, saddle.add_run(ticks=500), on_terminal=False)
     ticks = [line for line in text.splitlines() if " metrics " in line]
     assert 5 <= len(ticks) <= 20
     assert "succeeded, attempt 1 (completed: the images of the budget are used up)" in text
@@ -107,7 +109,7 @@ def test_watch_writes_few_lines_elsewhere(client: Client, saddle: Any) -> None:
 def test_bar_of_a_budget_of_seconds_comes_from_the_service(saddle: Any, client: Client) -> None:
     job_id = saddle.add_job()
     saddle.jobs[job_id]["progress"] |= {"images_total": None, "fraction": 0.25}
-    view = progress.View(client.job(job_id))
+    view = progress.View(client.job(job_id), {})
     assert view.fraction == 0.25
 
 

@@ -141,6 +141,10 @@ def test_samples_come_as_the_file_that_was_asked_for(client: Client, saddle: Any
     assert client.samples(saddle.add_job(), count=1000, file_format="npz") == b"npz of 1000"
 
 
+def test_figures_are_listed(client: Client) -> None:
+    assert {figure.name: figure.title for figure in client.figures()}["fid"] == "FID"
+
+
 def test_presets_are_listed_and_found(client: Client) -> None:
     assert [preset.name for preset in client.presets()] == ["robust"]
     assert client.preset("robust").purpose == "The default."

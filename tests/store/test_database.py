@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from store import database, events, jobs, runs
-from store.database import MIGRATIONS, Database
+from store import database, events, jobs, migrations, runs
+from store.database import Database
 from tests.store.rows import claim, create, get
 
 
 def config(url: str) -> alembic.config.Config:
     made = alembic.config.Config()
-    made.set_main_option("script_location", str(MIGRATIONS))
+    made.set_main_option("script_location", str(migrations.FOLDER))
     made.attributes["url"] = url
     return made
 
@@ -28,7 +28,7 @@ def test_the_migrations_can_be_taken_back(database_url):
     engine = create_engine(database_url)
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     engine.dispose()
-    database.migrate(database_url)
+    migrations.upgrade(database_url)
     alembic.command.check(config(database_url))
 
 
@@ -42,7 +42,7 @@ def test_a_database_with_jobs_is_upgraded_with_all_that_they_have(db, database_u
     engine = create_engine(database_url)
     assert "kind" not in [column["name"] for column in inspect(engine).get_columns("jobs")]
     engine.dispose()
-    database.migrate(database_url)
+    migrations.upgrade(database_url)
     job = get(db, job_id)
     assert (job.kind, job.status, job.attempt) == (jobs.TRAINING, "running", 1)
     with db.read() as session:
@@ -61,7 +61,7 @@ def test_a_spec_of_before_gets_the_facts_that_its_dataset_had(database_url):
         values = ", ".join(f":{name}" for name in job)
         connection.execute(text(f"INSERT INTO jobs ({', '.join(job)}) VALUES ({values})"), job)
     engine.dispose()
-    database.migrate(database_url)
+    migrations.upgrade(database_url)
     db = Database(database_url, deliver=lambda outbox: None)
     with db.read() as session:
         spec = jobs.get(session, job_id="job_1", tenant="t").spec
@@ -124,7 +124,7 @@ def test_a_statement_that_can_never_succeed_is_no_outage_and_is_tried_once(db):
 
 def test_a_locked_database_is_an_outage(tmp_path):
     url = f"sqlite:///{tmp_path / 'locked.db'}"
-    database.migrate(url)
+    migrations.upgrade(url)
     db = Database(url, deliver=lambda outbox: None)
     impatient = create_engine(url, connect_args={"timeout": 0})
     with impatient.connect() as other, db.write(), pytest.raises(OperationalError) as refused:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 
-from store import database
+from store import migrations
 from store.database import Database
 from store.settings import WRONG, Settings, explain
 from tests.store.rows import create, get
@@ -126,7 +126,7 @@ def test_the_database_lies_in_the_data_folder_whatever_its_name(tmp_path, monkey
     folder = tmp_path / name / "data"
     monkeypatch.setenv("SADDLE_DATA_DIR", str(folder))
     url = Settings.read().database
-    database.migrate(url)
+    migrations.upgrade(url)
     db = Database(url, deliver=lambda outbox: None)
     assert get(db, create(db)).status == "queued"
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -6,13 +6,15 @@ from models.checkpoints import checkpoint
 from store import checkpoints, events, jobs
 from store.artifacts import LocalArtifacts
 from tests.worker.conftest import TINY
+from worker import kinds, runner
+from worker.attempt import ExitStatus
 
 
 @pytest.fixture
-def forked(db, settings, supervise, submit, job_of):
+def forked(db, settings, attempt_at, submit, job_of):
     """A fork of a job that has trained its 9,600 images, with a longer budget and another optimizer."""
     parent_id = submit(TINY)
-    supervise(parent_id)
+    assert runner.run(attempt_at(parent_id), kinds.load("training")) == ExitStatus.DONE
     parent = job_of(parent_id)
     child = submit(TINY | {"budget": {"images": 16_000}, "generator_optimizer": {"kind": "rmsprop", "lr": 1e-4}})
     path = f"jobs/{child}/checkpoints/000000000009600-0"

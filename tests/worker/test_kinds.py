@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from store import events, jobs, payloads, runs, states
 from store.artifacts import LocalArtifacts
@@ -143,6 +144,29 @@ def from_elsewhere(db, job_id: str) -> None:
         reason = payloads.Reason("worker_lost", "frozen")
         runs.record_crash(session, job_id=job_id, attempt=1, reason=reason, backoff_seconds=0)
         assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what refuses is a stand-in
+def test_an_outage_beyond_the_lease_costs_no_attempt(db, supervise, count, job_of, wait_for, monkeypatch):
+    def refuse() -> object:
+        raise OperationalError("select", {}, Exception("connection refused"))
+
+    job_id = count(MANY)
+    with in_background(supervise, job_id):
+        wait_for(lambda: job_of(job_id).images_seen > 0)
+        with monkeypatch.context() as patch:
+            patch.setattr(db, "read", refuse)
+            patch.setattr(db, "write", refuse)
+            wait_for(lambda: not runners(), what="the runner's end")
+    job = job_of(job_id)
+    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
+
+
+def test_nothing_happens_for_a_hint_that_comes_twice(supervise, count, job_of):
+    job_id = count(FEW)
+    supervise(job_id)
+    supervise(job_id)
+    assert job_of(job_id).attempt == 1
 
 
 def test_a_full_disk_pauses_it(supervise, count, job_of, monkeypatch):

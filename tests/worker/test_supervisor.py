@@ -1,22 +1,30 @@
 """Attempts at real trainings: the real runner in its own process, killed and stopped in every way that occurs."""
 
+import functools
 import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
+import torch
 from pydantic import TypeAdapter
-from sqlalchemy.exc import OperationalError
 
+from models import data, presets, training
 from models.checkpoints import checkpoint
 from models.checkpoints.snapshot import Snapshot
 from store import checkpoints, events, jobs, payloads, runs
 from store.artifacts import LocalArtifacts
 from tests.worker.conftest import LONG, TINY
 from tests.worker.supervising import in_background, runners
+from worker import kinds, runner
+from worker.attempt import ExitStatus
 from worker.supervisor import Supervisor
+
+MEDIUM = TINY | {"budget": {"images": 32_000}, "checkpoint": {"every_images": 6_400}}
+"""Long enough to be interrupted after its first checkpoint."""
 
 
 def series(db, job_id: str) -> dict[int, dict[str, float]]:
@@ -24,16 +32,41 @@ def series(db, job_id: str) -> dict[int, dict[str, float]]:
     with db.read() as session:
         rows = events.series(session, job_id=job_id, after_images=-1)
     assert len({images for images, _ in rows}) == len(rows)
-    return {
-        images: {name: value for name, value in values.items() if name != "images_per_second"}
-        for images, values in rows
-    }
+    return {images: reproducible(values) for images, values in rows}
+
+
+def reproducible(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name != "images_per_second"}
 
 
 def newest_state(db, settings, job_id: str) -> Snapshot:
     with db.read() as session:
         row = checkpoints.newest_first(session, job_id=job_id)[0]
     return checkpoint.read(LocalArtifacts(settings.artifacts_dir).local_copy(row.path)).snapshot
+
+
+@functools.cache
+def uninterrupted() -> tuple[dict[int, dict[str, float]], Snapshot]:
+    """Return the series and the last state of the library's run of `MEDIUM`, on one thread as the runners'."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    spec = presets.resolve(MEDIUM)
+    dataset = data.load(spec.dataset, folder=Path("/nonexistent"))
+    told = list(training.train(spec, dataset=dataset, device=torch.device("cpu")))
+    torch.set_num_threads(threads)
+    ticks = [event for event in told if isinstance(event, training.Tick)]
+    *_, last = (event.snapshot for event in told if isinstance(event, training.CheckpointDue))
+    return {tick.images_seen: reproducible(tick.values) for tick in ticks}, last
+
+
+def assert_equal(whole: tuple[dict[int, dict[str, float]], Snapshot], ticks: object, state: Snapshot) -> None:
+    whole_ticks, whole_state = whole
+    assert ticks == whole_ticks
+    ours, theirs = state.parts(), whole_state.parts()
+    assert ours.keys() == theirs.keys()
+    for part, tensors in ours.items():
+        assert tensors.keys() == theirs[part].keys()
+        assert all(tensor.equal(theirs[part][name]) for name, tensor in tensors.items())
 
 
 def trained_past(job_of, job_id: str, images: int) -> Callable[[], bool]:
@@ -61,22 +94,18 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
 
 
 def test_a_killed_runner_is_tried_again_and_the_result_is_the_same(db, settings, supervise, submit, job_of, wait_for):
-    spec = TINY | {"budget": {"images": 64_000}, "checkpoint": {"every_images": 6_400}}
-    undisturbed, disturbed = submit(spec), submit(spec)
-    supervise(undisturbed)
+    disturbed = submit(MEDIUM)
     with in_background(supervise, disturbed):
         wait_for(lambda: job_of(disturbed).latest_checkpoint is not None)
-        (runner,) = runners()
-        os.kill(runner.pid, signal.SIGKILL)
+        (process,) = runners()
+        os.kill(process.pid, signal.SIGKILL)
     job = job_of(disturbed)
     assert (job.status, job.crashes, job.reason_code) == ("queued", 1, "crashed")
     assert "signal 9" in job.reason_message
     supervise(disturbed)
     assert job_of(disturbed).status == "succeeded"
     assert job_of(disturbed).attempt == 2
-    assert series(db, disturbed) == series(db, undisturbed)
-    ours, theirs = newest_state(db, settings, disturbed).parts(), newest_state(db, settings, undisturbed).parts()
-    assert all(tensor.equal(theirs[part][name]) for part, tensors in ours.items() for name, tensor in tensors.items())
+    assert_equal(uninterrupted(), series(db, disturbed), newest_state(db, settings, disturbed))
 
 
 def test_a_worker_that_shuts_down_loses_no_step(db, settings, supervise, submit, job_of, wait_for):
@@ -112,40 +141,6 @@ def test_a_cancel_ends_the_runner_and_keeps_the_checkpoints(db, supervise, submi
         assert checkpoints.newest_first(session, job_id=job_id)
 
 
-def test_a_runner_that_lost_its_lease_ends_its_runner_and_changes_nothing(db, supervise, submit, job_of, wait_for):
-    job_id = submit(LONG)
-    with in_background(supervise, job_id):
-        wait_for(trained_past(job_of, job_id, 0))
-        with db.write() as session:
-            runs.record_crash(
-                session,
-                job_id=job_id,
-                attempt=1,
-                reason=payloads.Reason("worker_lost", "frozen"),
-                backoff_seconds=0,
-            )
-            assert runs.claim(session, job_id=job_id, owner="other", lease_seconds=60)
-    assert runners() == []
-    job = job_of(job_id)
-    assert (job.status, job.attempt, job.lease_owner) == ("running", 2, "other")
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what refuses is a stand-in
-def test_an_outage_beyond_the_lease_costs_no_attempt(db, supervise, submit, job_of, wait_for, monkeypatch):
-    def refuse() -> object:
-        raise OperationalError("select", {}, Exception("connection refused"))
-
-    job_id = submit(LONG)
-    with in_background(supervise, job_id):
-        wait_for(trained_past(job_of, job_id, 0))
-        with monkeypatch.context() as patch:
-            patch.setattr(db, "read", refuse)
-            patch.setattr(db, "write", refuse)
-            wait_for(lambda: not runners(), what="the runner's end")
-    job = job_of(job_id)
-    assert (job.status, job.crashes, job.reason_code) == ("queued", 0, "database_away")
-
-
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the runner's is another
 def test_a_runner_whose_database_stays_away_costs_no_attempt(supervise, submit, job_of, monkeypatch):
     job_id = submit(TINY)
@@ -167,15 +162,15 @@ def test_a_runner_without_progress_is_ended(db, settings, submit, job_of, wait_f
     supervisor = Supervisor(database=db, settings=impatient, owner="test", shutting_down=lambda: False)
     with in_background(supervisor.run, job_id):
         wait_for(runners)
-        (runner,) = runners()
-        runner.suspend()
+        (process,) = runners()
+        process.suspend()
     assert (job_of(job_id).status, job_of(job_id).reason_code) == ("queued", "stalled")
     assert runners() == []
 
 
-def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, supervise, submit, job_of):
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, supervise, attempt_at, submit, job_of):
     job_id = submit(TINY)
-    supervise(job_id)
+    assert runner.run(attempt_at(job_id), kinds.load("training")) == ExitStatus.DONE
     again = submit(TINY | {"budget": {"images": 12_800}})
     # The second job gets the first one's checkpoints, of which the newest is damaged.
     artifacts = LocalArtifacts(settings.artifacts_dir)
@@ -203,35 +198,24 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(db, settings, 
     assert job_of(again).status == "succeeded"
 
 
-def test_nothing_happens_for_a_hint_that_comes_twice(supervise, submit, job_of):
-    job_id = submit(TINY)
-    supervise(job_id)
-    supervise(job_id)
-    assert job_of(job_id).attempt == 1
-
-
 def test_a_pause_keeps_every_step_and_the_resumed_run_is_the_uninterrupted_one(
     db, settings, supervise, submit, job_of, wait_for
 ):
-    spec = TINY | {"budget": {"images": 48_000}, "checkpoint": {"every_images": 6_400}}
-    undisturbed, paused = submit(spec), submit(spec)
-    supervise(undisturbed)
+    paused = submit(MEDIUM)
     with in_background(supervise, paused):
         wait_for(trained_past(job_of, paused, 2_000))
         with db.write() as session:
             assert jobs.pause(session, job_id=paused, tenant="default").status == "pausing"
     job = job_of(paused)
     assert (job.status, job.crashes, job.reason_code) == ("paused", 0, "paused")
-    assert newest_state(db, settings, paused).progress.images_seen == job.images_seen < 48_000
+    assert newest_state(db, settings, paused).progress.images_seen == job.images_seen < 32_000
     supervise(paused)
     assert job_of(paused).attempt == 1, "a hint does not wake a paused job"
     with db.write() as session:
         jobs.resume(session, job_id=paused, tenant="default")
     supervise(paused)
     assert job_of(paused).status == "succeeded"
-    assert series(db, paused) == series(db, undisturbed)
-    ours, theirs = newest_state(db, settings, paused).parts(), newest_state(db, settings, undisturbed).parts()
-    assert all(tensor.equal(theirs[part][name]) for part, tensors in ours.items() for name, tensor in tensors.items())
+    assert_equal(uninterrupted(), series(db, paused), newest_state(db, settings, paused))
 
 
 def test_a_job_that_has_run_for_its_time_fails_with_its_last_step_saved(db, settings, supervise, submit, job_of):

@@ -1,6 +1,6 @@
 // Draws the series with plotly.js, in the page's colours.
 
-import { panelsFor } from "./panels.js";
+import { label, panelsFor } from "./panels.js";
 
 const REDRAW_MS = 400;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
@@ -10,8 +10,9 @@ export class Curves {
   #cards = new Map(); // panel title -> { plot, legend }
   #timer = null;
 
-  // `series`: the ticks. `evaluations`: [{images_seen, fid, …}, …].
-  constructor(root, { series, evaluations }) {
+  // `series`: the ticks. `evaluations`: [{images_seen, fid, …}, …]. `figures`: {name: {title, unit, about}, …}.
+  constructor(root, { series, evaluations, figures }) {
+    this.figures = figures;
     this.root = root;
     this.series = series;
     this.evaluations = evaluations;
@@ -31,13 +32,24 @@ export class Curves {
     const style = getComputedStyle(document.documentElement);
     const colours = Array.from({ length: COLOURS }, (_, i) => style.getPropertyValue(`--series-${i + 1}`).trim());
     const byName = new Map(columns.map((column) => [column.name, column]));
-    for (const panel of panelsFor(byName)) {
-      const shown = Object.keys(panel.names).flatMap((name) => byName.get(name) ?? []);
+    for (const panel of panelsFor(byName, this.figures)) {
+      const shown = panel.names.flatMap((name) => byName.get(name) ?? []);
       const card = this.#card(panel);
-      card.legend.replaceChildren(...shown.map((column, i) => legendItem(panel.names[column.name], column, i)));
+      card.legend.replaceChildren(...shown.map((column, i) => this.#legendItem(column, i)));
       const traces = shown.map((column, i) => trace(panel, column, colours[i % COLOURS]));
       globalThis.Plotly.react(card.plot, traces, layout(panel, style), CONFIG);
     }
+  }
+
+  #legendItem({ name, y }, i) {
+    const item = document.createElement("li");
+    item.title = this.figures[name]?.about ?? "";
+    const swatch = document.createElement("span");
+    swatch.className = `swatch swatch-${(i % COLOURS) + 1}`;
+    const value = document.createElement("b");
+    value.textContent = significant(y.findLast((one) => one !== null && one !== undefined));
+    item.append(swatch, `${label(name, this.figures)} `, value);
+    return item;
   }
 
   #columns() {
@@ -89,16 +101,6 @@ function layout(panel, style) {
     xaxis: { ...axis, tickformat: "~s", hoverformat: ",.0f", nticks: 6 },
     yaxis: { ...axis, tickformat: "~g", nticks: 5, rangemode: panel.fromZero ? "tozero" : "normal" },
   };
-}
-
-function legendItem(label, column, i) {
-  const item = document.createElement("li");
-  const swatch = document.createElement("span");
-  swatch.className = `swatch swatch-${(i % COLOURS) + 1}`;
-  const value = document.createElement("b");
-  value.textContent = significant(column.y.findLast((one) => one !== null && one !== undefined));
-  item.append(swatch, `${label} `, value);
-  return item;
 }
 
 function significant(value) {

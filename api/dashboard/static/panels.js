@@ -1,21 +1,31 @@
-// Which series are drawn together, and what they are called.
+// Which figures are drawn together. Their titles come from the service's table of figures.
 
 const PANELS = [
-  { title: "Losses", names: { loss_g: "generator", loss_d: "discriminator" } },
-  { title: "Logits", names: { logit_real: "real", logit_fake: "generated" } },
-  { title: "Fréchet distance", names: { fid: "FID" }, marked: true },
-  { title: "Images per second", names: { images_per_second: "images/s" }, fromZero: true },
-  { title: "Gradient norms", names: { grad_norm_g: "generator", grad_norm_d: "discriminator" } },
-  { title: "Discriminator accuracy", names: { d_accuracy: "accuracy" } },
-  { title: "Diversity", names: { diversity: "generated against real" } },
-  { title: "Learning rates", names: { lr_g: "generator", lr_d: "discriminator" }, fromZero: true },
+  { title: "Losses", names: ["loss_g", "loss_d"] },
+  { title: "Logits", names: ["logit_real", "logit_fake"] },
+  { names: ["fid"], marked: true },
+  { names: ["images_per_second"], fromZero: true },
+  { title: "Gradient norms", names: ["grad_norm_g", "grad_norm_d"] },
+  { names: ["d_accuracy"] },
+  { names: ["diversity"] },
+  { title: "Learning rates", names: ["lr_g", "lr_d"], fromZero: true },
+  { title: "Autoencoder", names: ["reconstruction", "kl"] },
 ];
 const REST = "Penalties";
 
-// The panels for these columns (Map of name to values), those without a column left out.
-export function panelsFor(columns) {
-  const known = new Set(PANELS.flatMap((panel) => Object.keys(panel.names)));
+// The panels for these columns (Map of name to values), without those that have no column.
+export function panelsFor(columns, figures) {
+  const known = new Set(PANELS.flatMap((panel) => panel.names));
   const rest = [...columns.keys()].filter((name) => !known.has(name)).sort();
-  const penalties = { title: REST, names: Object.fromEntries(rest.map((name) => [name, name.replaceAll("_", " ")])) };
-  return [...PANELS, penalties].filter((panel) => Object.keys(panel.names).some((name) => columns.has(name)));
+  return [...PANELS, { title: REST, names: rest }]
+    .filter((panel) => panel.names.some((name) => columns.has(name)))
+    .map((panel) => ({ ...panel, title: panel.title ?? heading(figures[panel.names[0]]) }));
+}
+
+export function label(name, figures) {
+  return figures[name]?.title ?? name.replaceAll("_", " ");
+}
+
+function heading({ title, unit }) {
+  return title[0].toUpperCase() + title.slice(1) + (unit ? ` (${unit})` : "");
 }

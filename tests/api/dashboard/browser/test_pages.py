@@ -26,7 +26,7 @@ def test_from_the_list_to_a_living_job(browser, installation, shows):
     browser.find_element(By.LINK_TEXT, "shoes").click()
     wait_for(lambda: points(browser) == 30, what="the curves")
     titles = [title.text for title in browser.find_elements(By.CSS_SELECTOR, ".panel h3")]
-    assert titles[:4] == ["Losses", "Logits", "Fréchet distance", "Images per second"]
+    assert titles[:4] == ["Losses", "Logits", "FID", "Speed (images/s)"]
     assert len(browser.find_elements(By.CSS_SELECTOR, ".panel .main-svg .scatterlayer")) >= len(titles)
     shows("#samples figcaption", "300,000 images seen")
     assert browser.execute_script("return document.querySelector('#samples img').naturalWidth") == 8 * 28
