@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA := $(or $(SADDLE_DATA_DIR),.saddle)
 GARMENTS := $(DATA)/datasets/fashion-mnist/.complete
-PROCESSES := tests/worker tests/end_to_end
+PROCESSES := tests/worker tests/faults
 
 # uv leaves it to Python to compile what it installed. Told to keep nothing, each process would compile torch again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,19 +21,17 @@ demo: $(VENV)/.installed $(GARMENTS)  ## train the default recipe through the wh
 serve: $(VENV)/.installed $(GARMENTS)  ## the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m embedded.serve
 
-# Side by side: two parts wait for other processes most of the time. In the third, threads that wait let those have the core.
+# Side by side: tests of workers and of a hurt service wait for processes most of the time.
 test: $(VENV)/.installed $(GARMENTS) browser  ## the tests, on SQLite and PostgreSQL
-	@$(MAKE) --no-print-directory --keep-going --jobs 3 test-faults test-processes test-rooms
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-processes test-rooms
 
-.PHONY: test-faults test-processes test-rooms
-test-faults: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow" tests/faults
-
+.PHONY: test-processes test-rooms
 test-processes: $(VENV)/.installed $(GARMENTS)
 	$(BIN)/python -m pytest -m "not slow" $(PROCESSES)
 
+# As with the worker's trainers, threads that wait let the other processes have the core.
 test-rooms: $(VENV)/.installed $(GARMENTS)
-	GOMP_SPINCOUNT=30000 $(BIN)/python -m pytest -m "not slow" $(addprefix --ignore ,tests/faults $(PROCESSES))
+	GOMP_SPINCOUNT=30000 $(BIN)/python -m pytest -m "not slow" $(addprefix --ignore ,$(PROCESSES))
 
 slow: $(VENV)/.installed $(GARMENTS)  ## the long fault-injection and quality runs
 	$(BIN)/python -m pytest -m slow --timeout 1800

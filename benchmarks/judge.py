@@ -22,7 +22,8 @@ from models.evaluators.precision_recall import precision_recall
 from store.settings import Settings
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
-CHUNK = 1000
+CHUNK = 100
+"""Images at a time: their activations fit into a cache."""
 CLASSES = 10
 
 
@@ -90,7 +91,9 @@ def _network() -> Judge:
     network = Judge()
     # The file of weights lacks the counters of batches.
     network.load_state_dict(load_file(WEIGHTS), strict=False)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's types lack this overload
+    return network
 
 
 def _convolution(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -21,6 +21,7 @@ from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
+from api.resources.jobs import creation
 from embedded import redis as embedded_redis
 from models import presets
 from models.checkpoints import checkpoint
@@ -99,19 +100,7 @@ def supplies(db: Database) -> dict[str, float]:
 
 
 def _claimed(db: Database) -> str:
-    new = jobs.NewJob(
-        tenant="default",
-        name=None,
-        dataset="fashion-mnist",
-        spec=presets.resolve({}).model_dump(mode="json"),
-        labels={},
-        images_total=10**9,
-        seconds_total=None,
-        max_attempts=1,
-        max_seconds=None,
-        keep_latest=1,
-        keep_best=0,
-    )
+    new = creation.new_job(presets.resolve({"budget": {"images": 10**9}}), tenant="default")
     with db.write() as session:
         job_id = jobs.create(session, new=new).id
     with db.write() as session:

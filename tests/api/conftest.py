@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -40,7 +41,7 @@ class FakeSampler:
     def images_zip(self, checkpoint_id: str, folder: Path, request: SampleRequest) -> bytes:
         return self._answer(folder, f"zip {checkpoint_id} {request}")
 
-    def estimate(self, spec: object) -> SimpleNamespace:
+    def estimate(self, spec: object) -> Any:
         """The fields of models.estimates.Estimate, which imports torch."""
         return SimpleNamespace(
             generator_parameters=10, discriminator_parameters=20, flops_per_image=100, memory_bytes=1000

@@ -89,6 +89,7 @@ def test_an_entry_that_is_no_event_is_skipped_and_logged(redis_url, capfd, entry
             publish(redis_url, entry, {"event": json.dumps(EVENT | {"id": 4})})
             assert await viewer.get() is None
             frame = await viewer.get()
+            assert frame is not None
             assert (frame.id, hub.trouble) == (4, None)
 
     run(hub, act)
@@ -105,7 +106,9 @@ def test_a_field_of_a_later_release_does_no_harm(redis_url):
             await until(lambda: not viewer.empty())
             publish(redis_url, {"event": json.dumps(EVENT | {"colour": "red"}), "more": "fields"})
             assert await viewer.get() is None
-            assert (await viewer.get()).id == 3
+            frame = await viewer.get()
+            assert frame is not None
+            assert frame.id == 3
 
     run(hub, act)
 
@@ -128,7 +131,9 @@ def test_a_reader_that_crashes_is_logged_and_started_again(redis_url, capfd):
             publish(redis_url, {"event": json.dumps(EVENT | {"id": 4})})
             missed = [await viewer.get() for _ in range(3)]  # at the start, and around the crash
             assert missed == [None] * 3
-            assert (await viewer.get()).id == 4
+            frame = await viewer.get()
+            assert frame is not None
+            assert frame.id == 4
 
     run(hub, act)
     printed = capfd.readouterr().out
@@ -147,7 +152,9 @@ def test_an_event_between_two_reads_is_not_missed(redis_url, monkeypatch):
             assert await viewer.get() is None
             for number in range(1, 101):
                 publish(redis_url, {"event": json.dumps(EVENT | {"id": number})})
-                assert (await viewer.get()).id == number
+                frame = await viewer.get()
+                assert frame is not None
+                assert frame.id == number
 
     run(hub, act)
 
@@ -158,6 +165,7 @@ def test_a_reader_that_was_stopped_says_so(redis_url):
 
     async def act():
         assert hub.trouble is None
+        assert hub._reader is not None
         hub._reader.cancel()
         await until(hub._reader.done)
         assert hub.trouble == "not running"

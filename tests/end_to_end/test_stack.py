@@ -89,24 +89,34 @@ def serving(data_dir: Path, wait_for: Callable[..., object], **settings: str) ->
     assert alive == [], "no process remains"
 
 
-@pytest.fixture(params=["embedded", "external"])
-def stack(request, tmp_path, wait_for) -> Iterator[Stack]:
-    """Start the service on SQLite with the embedded Redis, or on PostgreSQL with a Redis server beside it."""
+@pytest.fixture(scope="module", params=["embedded", "external"])
+def stack(request, tmp_path_factory, wait_for) -> Iterator[Stack]:
+    """Start the service on SQLite with the embedded Redis, or on PostgreSQL with a Redis server beside it.
+
+    The data folder's name means something else in an address.
+    """
+    folder = tmp_path_factory.mktemp("serving") / "100%41 a?b#c:d"
+    folder.mkdir()
     settings = {}
     if request.param == "external":
         settings = {
-            "SADDLE_DATABASE_URL": request.getfixturevalue("postgres_url"),
-            "SADDLE_REDIS_URL": request.getfixturevalue("redis_url"),
+            "SADDLE_DATABASE_URL": request.getfixturevalue("module_postgres_url"),
+            "SADDLE_REDIS_URL": request.getfixturevalue("redis_server").url,
         }
-    with serving(tmp_path, wait_for, **settings) as running:
+    with serving(folder, wait_for, **settings) as running:
         yield running
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    kept = {path.name for path in folder.iterdir()}
+    assert {"artifacts", "api-key"} <= kept
+    assert {"saddle.db", "redis"} & kept == ({"saddle.db", "redis"} if request.param == "embedded" else set())
 
 
 def test_a_job_goes_the_whole_way_and_samples_are_the_same_bytes_after_a_restart(stack, wait_for):
     with stack.client() as client:
         posted = time.monotonic()
         job = client.create_job(SHORT | {"name": "digits"})
-        waits, seen = [], []
+        waits: list[float] = []
+        seen = []
         for event in client.follow_events(job.id):
             seen.append(event)
             if event.type == "metrics" and not waits:
@@ -169,28 +179,15 @@ def test_stopping_the_service_during_a_job_loses_nothing(tmp_path, wait_for):
         assert "worker_stopped" in [stop["reason"]["code"] for stop in stops if stop["reason"]]
 
 
-def test_a_second_stack_on_the_same_data_is_refused(tmp_path, wait_for):
-    with serving(tmp_path, wait_for):
-        second = subprocess.run(
-            [sys.executable, "-m", "embedded.serve"],
-            cwd=ROOT,
-            env={**os.environ, "SADDLE_DATA_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+def test_a_second_stack_on_the_same_data_is_refused(stack):
+    second = subprocess.run(
+        [sys.executable, "-m", "embedded.serve"],
+        cwd=ROOT,
+        env={**os.environ, "SADDLE_DATA_DIR": str(stack.key_file.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert second.returncode == 1
     assert "running on" in second.stderr
-
-
-def test_all_that_is_kept_lies_in_the_data_folder_whatever_its_name(tmp_path, wait_for):
-    folder = tmp_path / "100%41 a?b#c:d"
-    folder.mkdir()
-    with serving(folder, wait_for) as stack, stack.client() as client:
-        job_id = client.create_job(SHORT).id
-        wait_for(lambda: client.job(job_id).has_ended, seconds=90, what="the end")
-        assert client.job(job_id).status == "succeeded"
-        assert client.samples_png(job_id, count=1).png.startswith(b"\x89PNG")
-    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
-    assert {"saddle.db", "artifacts", "redis", "api-key"} <= {path.name for path in folder.iterdir()}

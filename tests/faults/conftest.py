@@ -76,7 +76,8 @@ def ledger(request: pytest.FixtureRequest, setup: str) -> Iterator[Ledger]:
     request.node.stash[LEDGER] = noted = Ledger()
     yield noted
     mark = request.node.get_closest_marker("promise")
-    BOOK.setdefault(Promise(*mark.args, database=setup), Ledger()).add(noted)
+    number, name = mark.args
+    BOOK.setdefault(Promise(number, name, database=setup), Ledger()).add(noted)
 
 
 @pytest.fixture(scope="session")

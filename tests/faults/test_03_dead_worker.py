@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.faults.conftest import FULL
+from tests.faults.extent import FULL
 from tests.faults.jobs import ENDLESS
 
 pytestmark = pytest.mark.promise(3, "A dead worker is found")

@@ -20,7 +20,11 @@ def test_posts_at_once_with_one_key_make_one_job(stack, count, ledger):
     with stack.http() as http:
         for _ in range(count):
             key = secrets.token_hex(8)
-            answers = at_once(POSTS, lambda _, key=key: post(http, QUICK | {"name": key}, key=key))
+
+            def send(_, *, key=key):
+                return post(http, QUICK | {"name": key}, key=key)
+
+            answers = at_once(POSTS, send)
             ledger.fault("POST sent 50 times at once")
             _check(stack, ledger, name=key, answers=answers)
 

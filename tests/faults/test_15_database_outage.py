@@ -77,9 +77,13 @@ def test_writers_of_one_sqlite_file_lose_nothing(sqlite_url, count, ledger):
     ]
     began = time.monotonic()
     for writer in writers:
+        assert writer.stdin is not None
         writer.stdin.close()
         ledger.fault(f"writer of {count} rows")
-    told = [json.loads(writer.stdout.read()) for writer in writers]
+    told = []
+    for writer in writers:
+        assert writer.stdout is not None
+        told.append(json.loads(writer.stdout.read()))
     assert [writer.wait() for writer in writers] == [0] * WRITERS
     seconds = time.monotonic() - began
     for error in [error for writer in told for error in writer["errors"]]:

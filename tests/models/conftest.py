@@ -55,8 +55,10 @@ def noise_garments() -> data.ImageData:
 def events(digits: data.ImageData) -> Callable[..., list[training.Event]]:
     """Return a function that lists all events of a run, on the digits by default."""
 
+    usual: dict[str, Any] = {"dataset": digits, "device": CPU}
+
     def run(spec: TrainingSpec, **how: Any) -> list[training.Event]:
-        return list(training.train(spec, **({"dataset": digits, "device": CPU} | how)))
+        return list(training.train(spec, **(usual | how)))
 
     return run
 

@@ -100,10 +100,10 @@ def test_slopes_can_be_differentiated_again(spec: Any, classes: int) -> None:
         return slopes.square().sum()
 
     # A bias moves no slope, but through the features that it lets pass.
-    weights = [weight for weight in discriminator.parameters() if weight.dim() > 1]
+    weights: list[Tensor] = [weight for weight in discriminator.parameters() if weight.dim() > 1]
     gradients = torch.autograd.grad(squared_slope(differentiable=True), weights)
     directions = [torch.randn_like(weight) for weight in weights]
-    expected = sum((gradient * way).sum() for gradient, way in zip(gradients, directions, strict=True))
+    expected = torch.stack([(gradient * way).sum() for gradient, way in zip(gradients, directions, strict=True)]).sum()
     step, values = 1e-7, []
     with torch.no_grad():
         for sign in (1, -2):
@@ -154,8 +154,8 @@ def test_weights_are_a_function_of_the_seed(tiny: Callable[..., TrainingSpec], k
 
 def test_labels_give_the_networks_as_many_classes_as_the_dataset_has(tiny: Callable[..., TrainingSpec]) -> None:
     networks = architectures.build(tiny(labels=True))
-    assert networks["generator"].latents.embedding.num_embeddings == 10
-    assert networks["discriminator"].projection.embedding.num_embeddings == 10
+    assert networks["generator"].get_submodule("latents.embedding").num_embeddings == 10
+    assert networks["discriminator"].get_submodule("projection.embedding").num_embeddings == 10
     plain = architectures.build(tiny())
     assert not [key for key in plain["discriminator"].state_dict() if not key.startswith("layers.")]
     assert not [key for key in plain["generator"].state_dict() if not key.startswith("layers.")]

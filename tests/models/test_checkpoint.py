@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,8 @@ FILES = (checkpoint.GENERATOR, checkpoint.TRAINING, checkpoint.GOOD, checkpoint.
 def with_part(snapshot: training.Snapshot, part: str, tensors: Mapping[str, Tensor]) -> training.Snapshot:
     """Return a snapshot with other tensors in one of its parts."""
     field, _, role = part.partition("/")
-    return replace(snapshot, **{field: getattr(snapshot, field) | {role: tensors} if role else tensors})
+    change: dict[str, Any] = {field: getattr(snapshot, field) | {role: tensors} if role else tensors}
+    return replace(snapshot, **change)
 
 
 @pytest.fixture

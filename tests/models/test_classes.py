@@ -46,7 +46,7 @@ def test_an_image_and_its_judgement_depend_on_its_own_class_alone(spec: Any, sid
 
 @every_game
 def test_a_class_adds_its_vectors_product_with_the_features_to_the_logit(spec: Any) -> None:
-    discriminator = make(spec, classes=CLASSES)[1].eval()
+    discriminator: Any = make(spec, classes=CLASSES)[1].eval()
     images, labels = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 2])
     told = discriminator(images, labels)
     plain = make(spec)[1].eval()
@@ -63,7 +63,7 @@ def test_a_class_adds_its_vectors_product_with_the_features_to_the_logit(spec: A
 @pytest.mark.parametrize("spec", [DCGAN, RESNET], ids=name)
 def test_projections_see_the_features_summed_over_all_places(spec: Any) -> None:
     """Miyato & Koyama 2018, section 4: global sum pooling."""
-    discriminator = make(spec, classes=CLASSES)[1].eval()
+    discriminator: Any = make(spec, classes=CLASSES)[1].eval()
     trunk = discriminator.layers[:-2] if spec.kind == "dcgan" else discriminator.trunk
     images, seen = torch.randn(4, 1, 8, 8), []
     discriminator.projection.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
@@ -79,6 +79,7 @@ def test_latents_are_followed_by_their_classes_vectors() -> None:
     found = network(latents, labels)
     assert found.shape == (3, network.width) == (3, 132)
     assert torch.equal(found[:, :100], latents)
+    assert network.embedding is not None
     assert torch.equal(found[:, 100:], network.embedding.weight[labels])
     assert layers.ClassedLatents(5, classes=4).width == 10
 
@@ -88,6 +89,8 @@ def test_classed_batch_norm_scales_and_shifts_normal_features_by_class() -> None
     features, labels = torch.randn(6, 2, 5, 5) * 3 + 1, torch.tensor([0, 1, 2, 2, 1, 0])
     normal = F.batch_norm(features, None, None, training=True)
     torch.testing.assert_close(norm(features, labels), normal)
+    assert norm.gains is not None
+    assert norm.biases is not None
     gains, biases = nn.init.normal_(norm.gains), nn.init.normal_(norm.biases)
     expected = torch.stack(
         [normal[n] * gains[c][:, None, None] + biases[c][:, None, None] for n, c in enumerate(labels)]
@@ -106,7 +109,7 @@ def test_batch_norm_without_classes_is_pytorchs() -> None:
     ("spec", "told"), [(DCGAN, "norms"), (RESNET, "norms"), (GAMES[3], "latents"), (MLP, "latents")]
 )
 def test_generators_are_told_the_class_by_their_batch_norms_or_else_by_the_latents(spec: Any, told: str) -> None:
-    generator = make(spec, classes=CLASSES)[0]
+    generator: Any = make(spec, classes=CLASSES)[0]
     norms = [part for part in generator.modules() if isinstance(part, layers.ClassedBatchNorm2d)]
     assert (generator.latents.embedding is None) == (told == "norms") == bool(norms)
-    assert all(norm.gains.shape == (CLASSES, norm.num_features) for norm in norms)
+    assert all(norm.gains is not None and norm.gains.shape == (CLASSES, norm.num_features) for norm in norms)

@@ -79,8 +79,8 @@ def train(digits: data.ImageData) -> Train:
         for step in range(STEPS):
             state.begin_step(images_seen=step * spec.batch_size, budget_fraction=0.0, guard_factor=1.0)
             (inputs,) = pipeline.step(step * spec.batch_size, salt=0)
-            wide = {"real_NCHW": inputs.real_NCHW.to(dtype), "latents": inputs.latents.to(dtype)}
-            method.step(state, [dataclasses.replace(inputs, **wide)])
+            images, latents = inputs.real_NCHW.to(dtype), inputs.latents.to(dtype)
+            method.step(state, [dataclasses.replace(inputs, real_NCHW=images, latents=latents)])
         return state
 
     return run

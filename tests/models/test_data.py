@@ -124,7 +124,7 @@ def test_points_scatter_about_their_modes_as_the_title_says(
     dataset: BuiltinDataset, modes: int, deviation: float
 ) -> None:
     points = data.load(dataset, folder=NOWHERE)
-    assert (points.images_NCHW.shape, points.images_NCHW.dtype) == ((100_000, 2, 1, 1), np.float32)
+    assert (points.images_NCHW.shape, points.images_NCHW.dtype) == ((100_000, 2, 1, 1), np.dtype(np.float32))
     assert np.bincount(points.labels).tolist() == [100_000 // modes] * modes
     assert f"{modes} Gaussians of deviation {deviation}" in catalog.BUILTIN[dataset.name].title
     means = np.stack([points.images_NCHW[points.labels == mode, :, 0, 0].mean(axis=0) for mode in range(modes)])
@@ -161,7 +161,7 @@ def test_stacked_garments_hold_each_garment_once_a_channel_and_name_them(
     fetch.fetch(folder)
     garments = data.load(FASHION, folder=folder)
     stacked = data.load(STACKED, folder=folder)
-    assert (stacked.images_NCHW.shape, stacked.images_NCHW.dtype) == ((6, 3, 28, 28), np.uint8)
+    assert (stacked.images_NCHW.shape, stacked.images_NCHW.dtype) == ((6, 3, 28, 28), np.dtype(np.uint8))
     orders = [stacked.labels // 100, stacked.labels // 10 % 10, stacked.labels % 10]
     for channel, order in enumerate(orders):
         assert sorted(order.tolist()) == list(range(6))  # the files' labels number the images

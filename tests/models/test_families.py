@@ -105,7 +105,7 @@ def test_resnet_discriminators_blocks_are_the_papers(place: int) -> None:
     last neither halves nor convolves its shortcut.
     """
     spec = RESNET.model_copy(update={"discriminator_norm": "none"})
-    block = make(spec, resolution=16)[1].trunk[place]
+    block: Any = make(spec, resolution=16)[1].get_submodule(f"trunk.{place}")
     one, two = (part for part in block.residual if isinstance(part, nn.Conv2d))
     features = torch.randn(2, one.in_channels, 16, 16)
     residual = two(one(features if place == 0 else features.relu()).relu())
@@ -116,7 +116,7 @@ def test_resnet_discriminators_blocks_are_the_papers(place: int) -> None:
 @told_or_not
 def test_resnet_generators_blocks_are_the_papers(classes: int) -> None:
     """Miyato et al. 2018, figure 8: norm, ReLU, doubling, convolution, norm, ReLU, convolution."""
-    block = make(RESNET, classes=classes)[0].blocks[0]
+    block: Any = make(RESNET, classes=classes)[0].get_submodule("blocks.0")
     norm, _, _, one, other, _, two = block.residual
     features, labels = torch.randn(4, 8, 4, 4), some_labels(4, classes=classes)
     doubled = F.interpolate(norm(features, labels).relu(), scale_factor=2)
@@ -127,9 +127,10 @@ def test_resnet_generators_blocks_are_the_papers(classes: int) -> None:
 
 def test_resnet_shortcuts_are_the_papers_which_resample_in_the_other_order() -> None:
     features = torch.randn(2, 8, 4, 4)
-    up = make(RESNET)[0].blocks[0].shortcut
+    up: Any = make(RESNET)[0].get_submodule("blocks.0.shortcut")
     torch.testing.assert_close(up(features), up[0](F.interpolate(features, scale_factor=2)))
-    down = make(RESNET.model_copy(update={"discriminator_norm": "none"}), resolution=16)[1].trunk[1].shortcut
+    discriminator = make(RESNET.model_copy(update={"discriminator_norm": "none"}), resolution=16)[1]
+    down: Any = discriminator.get_submodule("trunk.1.shortcut")
     torch.testing.assert_close(down(features), F.avg_pool2d(down[1](features), 2))
 
 
@@ -158,13 +159,16 @@ def test_r3gan_blocks_are_the_identity_at_first() -> None:
     blocks = [part for part in network.layers if isinstance(part, r3gan._Block)]
     assert len(blocks) == 4
     for block in blocks:
-        features = torch.randn(2, block.branch[0].in_channels, 4, 4)
+        widen = block.branch[0]
+        assert isinstance(widen, nn.Conv2d)
+        features = torch.randn(2, widen.in_channels, 4, 4)
         assert torch.equal(block(features), features)
 
 
 def test_r3gan_blocks_are_inverted_bottlenecks_of_grouped_convolutions() -> None:
-    block = next(part for part in make(R3GAN)[1].layers if isinstance(part, r3gan._Block))
-    widen, _, grouped, _, narrow = block.branch
+    block = next(part for part in make(R3GAN)[1].modules() if isinstance(part, r3gan._Block))
+    branch: list[Any] = list(block.branch)
+    widen, _, grouped, _, narrow = branch
     assert (widen.in_channels, grouped.in_channels, grouped.groups, narrow.out_channels) == (4, 8, 2, 4)
     features = torch.randn(2, 4, 8, 8)
     inside = F.leaky_relu(grouped(F.leaky_relu(widen(features), 0.2)), 0.2)
@@ -179,7 +183,7 @@ def test_r3gan_scales_the_weights_of_deeper_networks_down() -> None:
         branch = r3gan._Block(spec, 64, depth=depth).branch
         for layer, fan_in in ((branch[0], 64), (branch[2], 32 * 9)):
             expected = sqrt(2 / 1.04 / fan_in) / depth**0.25
-            torch.testing.assert_close(layer.weight.std().item(), expected, rtol=0.05, atol=0)
+            torch.testing.assert_close(layer.get_parameter("weight").std().item(), expected, rtol=0.05, atol=0)
     assert branch[2].groups == 4
 
 
@@ -225,7 +229,7 @@ def test_vae_draws_with_its_backbones_own_generator(backbone: Any, classes: int)
 
 @pytest.mark.parametrize("backbone", [MLP, DCGAN], ids=name)
 def test_vae_encodes_with_its_backbones_discriminator_but_for_the_last_layer(backbone: Any) -> None:
-    encoder, judge = make(VaeArchitecture(backbone=backbone))[1].trunk, make(backbone)[1]
+    encoder, judge = make(VaeArchitecture(backbone=backbone))[1].get_submodule("trunk"), make(backbone)[1]
     found, expected = (
         {key: weight.shape for key, weight in network.state_dict().items()} for network in (encoder, judge)
     )

@@ -38,7 +38,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[int], bo
             loss: torch.Tensor = original(real, fake)
             return loss * float("nan") if is_bad(next(calls)) else loss
 
-        monkeypatch.setitem(losses.REGISTRY, "relativistic_paired", replace(healthy, **{side: poisoned}))
+        change: dict[str, Any] = {side: poisoned}
+        monkeypatch.setitem(losses.REGISTRY, "relativistic_paired", replace(healthy, **change))
 
     return apply
 
@@ -154,12 +155,12 @@ def gentler(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], bool]]
     """A detector that fires at the ticks that a predicate names, and a remedy that changes the spec once."""
 
     def apply(fires: Callable[[int], bool]) -> None:
-        def look(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
+        def check(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
             assert {"loss_d", "loss_g", "images_per_second"} <= evidence.values.keys()
             ticks = int(memory.get("ticks", 0)) + 1
             return ("it ticks" if fires(ticks) else None), {"ticks": ticks}
 
-        monkeypatch.setitem(detectors.REGISTRY, "ticks", detectors.Detector("tick", look))
+        monkeypatch.setitem(detectors.REGISTRY, "ticks", detectors.Detector("tick", check))
         monkeypatch.setitem(remedies.REGISTRY, "gentler", remedies.Remedy(_amend, lambda memory, _: memory))
         monkeypatch.setitem(policy.LADDERS, "repair", ("gentler", "roll_back"))
 

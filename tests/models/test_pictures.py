@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from models import data
 from models.generation import pictures
@@ -37,6 +38,7 @@ def test_png_holds_the_pixels_and_the_texts(channels: int, mode: str) -> None:
     decoded = Image.open(io.BytesIO(encoded))
     assert decoded.mode == mode
     assert np.array_equal(np.asarray(decoded).reshape(picture.shape), picture)
+    assert isinstance(decoded, PngImageFile)
     assert decoded.text == {"Software": "Saddle"}
 
 

@@ -23,7 +23,8 @@ def switches() -> tuple[object, ...]:
     """
     backends = torch.backends
     old = backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    return *old, backends.cuda.matmul.fp32_precision == "tf32", backends.cudnn.conv.fp32_precision == "tf32"
+    convolutions = backends.cudnn.conv  # type: ignore[attr-defined]  # PyTorch adds it when it is imported
+    return *old, backends.cuda.matmul.fp32_precision == "tf32", convolutions.fp32_precision == "tf32"
 
 
 @pytest.mark.parametrize("asked", ["auto", "bf16", "fp32"])

@@ -1,5 +1,6 @@
 """A run that was stopped and resumed equals an uninterrupted one to the bit."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ EXPLOSIVE: dict[str, Any] = {
     "guard": {"kind": "repair", "max_repairs": 50},
     "seed": 1,
 }
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "robust": {},
     "several discriminator steps": {"discriminator_steps": 2, "budget": {"images": 4800, "seconds": None}},
     "dcgan, flipped": {
@@ -46,14 +47,24 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tiny: Make, events: Run) -> Callable[[str], list[training.Event]]:
+    """Return a function that gives the events of a case's uninterrupted run."""
+    return functools.cache(lambda case: events(tiny(**(LONG | CASES[case]))))
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("attempts", [(1,), (2, 4), (13, 20, 1, 24)], ids=str)
 def test_a_resumed_run_yields_what_the_uninterrupted_one_does(
-    tiny: Make, events: Run, tmp_path: Path, case: str, attempts: tuple[int, ...]
+    tiny: Make,
+    events: Run,
+    whole: Callable[[str], list[training.Event]],
+    tmp_path: Path,
+    case: str,
+    attempts: tuple[int, ...],
 ) -> None:
-    spec = tiny(**(LONG | CASES[case]))
-    whole = events(spec)
-    assert comparable(resumed(events, spec, attempts=attempts, folder=tmp_path)) == comparable(whole)
+    pieces = resumed(events, tiny(**(LONG | CASES[case])), attempts=attempts, folder=tmp_path)
+    assert comparable(pieces) == comparable(whole(case))
 
 
 @pytest.mark.parametrize("attempts", [(1,), (12,), (9, 2, 1), (12, 1, 1, 1, 1, 30)], ids=str)

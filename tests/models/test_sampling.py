@@ -102,9 +102,11 @@ def plane(tiny: Callable[..., TrainingSpec]) -> sampling.LoadedGenerator:
     return echo(tiny(dataset={"kind": "builtin", "name": "ring", "resolution": 1}, augment={"kind": "none"}))
 
 
-def drawn(generator: sampling.LoadedGenerator, **how: int | None) -> list[int]:
+def drawn(
+    generator: sampling.LoadedGenerator, *, start: int = 0, count: int = 10, label: int | None = None
+) -> list[int]:
     """Return the classes that an echo was told."""
-    images = sampling.images_NHWC(generator, seed=0, **{"count": 10, **how}).astype(float)
+    images = sampling.images_NHWC(generator, seed=0, start=start, count=count, label=label).astype(float)
     classes: list[int] = np.rint((images[:, 0, 0, 0] / 127.5 - 1) * 100).astype(int).tolist()
     return classes
 
@@ -137,12 +139,12 @@ def test_an_unconditional_generator_takes_no_label(plane: sampling.LoadedGenerat
 
 def test_points_come_as_unrounded_floats(plane: sampling.LoadedGenerator) -> None:
     points = sampling.images_NHWC(plane, seed=0, count=100)
-    assert (points.shape, points.dtype) == ((100, 1, 1, 2), np.float32)
+    assert (points.shape, points.dtype) == ((100, 1, 1, 2), np.dtype(np.float32))
     assert len(np.unique(points)) == 200
     half = sampling.images_NHWC(plane, seed=0, count=100, truncation=0.5)
     np.testing.assert_allclose(half, points / 2, rtol=1e-6)
     none = sampling.images_NHWC(plane, seed=0, count=0)
-    assert (none.shape, none.dtype) == ((0, 1, 1, 2), np.float32)
+    assert (none.shape, none.dtype) == ((0, 1, 1, 2), np.dtype(np.float32))
 
 
 def test_unconditional_images_are_the_ones_that_they_always_were(tiny: Callable[..., TrainingSpec]) -> None:

@@ -27,7 +27,7 @@ def test_spectral_norm_divides_each_layer_by_its_largest_singular_value(spec: An
     plain = [part for part in discriminator.modules() if type(part) in {nn.Conv2d, nn.Linear, nn.Embedding}]
     assert not plain, "every layer with weights is normed"
     for layer in normed(discriminator):
-        original = layer.parametrizations.weight.original
+        original = layer.get_parameter("parametrizations.weight.original")
         largest = torch.linalg.svdvals(original.flatten(1))[0]
         torch.testing.assert_close(layer.weight, original / largest, rtol=1e-3, atol=1e-5)
 

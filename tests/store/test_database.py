@@ -7,9 +7,15 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from store import database, events, jobs, migrations, runs
+from store import database, events, jobs, migrations, payloads, runs
 from store.database import Database
 from tests.store.rows import claim, create, get
+
+
+@pytest.fixture
+def postgres_url(own_postgres_url: str) -> str:
+    """The tests change the tables."""
+    return own_postgres_url
 
 
 def config(url: str) -> alembic.config.Config:
@@ -37,7 +43,8 @@ def test_a_database_with_jobs_is_upgraded_with_all_that_they_have(db, database_u
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={"message": "before"})
+        message = payloads.Message("before")
+        runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data=message)
     alembic.command.downgrade(config(database_url), "0002")
     engine = create_engine(database_url)
     assert "kind" not in [column["name"] for column in inspect(engine).get_columns("jobs")]

@@ -110,4 +110,6 @@ def test_the_speed_of_training_is_not_taken_from_another_kind_of_job(db):
                 values={"images_per_second": 1.0},
             )
     with db.read() as session:
-        assert jobs.newest_measured(session).kind == jobs.TRAINING
+        measured = jobs.newest_measured(session)
+        assert measured is not None
+        assert measured.kind == jobs.TRAINING

@@ -13,7 +13,9 @@ def make(db, **changes):
 def test_a_key_is_found_by_its_secret_which_is_not_kept(db):
     row, secret = make(db)
     with db.read() as session:
-        assert keys.find(session, secret=secret).id == row.id
+        found = keys.find(session, secret=secret)
+        assert found is not None
+        assert found.id == row.id
         assert keys.find(session, secret=secret + "x") is None
         stored = session.execute(select(tables.ApiKey)).scalar_one()
     assert all(secret not in str(value) for value in vars(stored).values())
@@ -25,7 +27,9 @@ def test_a_revoked_key_and_its_sessions_are_dead(db):
     with db.write() as session:
         token = keys.log_in(session, key=row)
     with db.write() as session:
-        assert keys.find_session(session, token=token).id == row.id
+        found = keys.find_session(session, token=token)
+        assert found is not None
+        assert found.id == row.id
         keys.revoke(session, key_id=row.id)
     with db.read() as session:
         assert keys.find(session, secret=secret) is None

@@ -30,7 +30,7 @@ def test_a_stale_attempt_changes_nothing(db):
         lambda session: runs.record_tick(
             session, job_id=job_id, attempt=1, images_seen=5, seconds_trained=1, values={"loss_g": 1}
         ),
-        lambda session: runs.finish(session, job_id=job_id, attempt=1, status="succeeded", reason=None),
+        lambda session: runs.finish(session, job_id=job_id, attempt=1, status="succeeded", reason=REASON),
         lambda session: runs.release(session, job_id=job_id, attempt=1, reason=REASON),
         lambda session: runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={}),
     ]
@@ -87,7 +87,7 @@ def test_a_cancel_wins_over_a_success_that_comes_later(db):
     with db.write() as session:
         assert jobs.cancel(session, job_id=job_id, tenant="default").status == "cancelling"
     with db.write() as session:
-        runs.finish(session, job_id=job_id, attempt=1, status="succeeded", reason=None)
+        runs.finish(session, job_id=job_id, attempt=1, status="succeeded", reason=REASON)
     assert get(db, job_id).status == "cancelled"
 
 
@@ -105,7 +105,7 @@ def test_an_ended_job_stays_ended(db, status):
     job_id = create(db)
     assert claim(db, job_id)
     with db.write() as session:
-        runs.finish(session, job_id=job_id, attempt=1, status=status, reason=None)
+        runs.finish(session, job_id=job_id, attempt=1, status=status, reason=REASON)
     with pytest.raises(Conflict, match=status), db.write() as session:
         jobs.cancel(session, job_id=job_id, tenant="default")
     with pytest.raises(LeaseLost), db.write() as session:
@@ -186,6 +186,8 @@ def test_a_claim_whose_answer_was_lost_is_the_owners_when_it_asks_again(db):
     assert first is not None
     assert again is not None
     assert again.attempt == first.attempt == 1
+    assert first.lease_until is not None
+    assert again.lease_until is not None
     assert again.lease_until > first.lease_until
     with db.write() as session:
         assert runs.claim(session, job_id=job_id, owner="another", lease_seconds=60) is None

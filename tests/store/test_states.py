@@ -1,6 +1,6 @@
 """Transitions between states: every change that a client or a runner can make, from every state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy.orm import Session
@@ -11,6 +11,14 @@ from store.errors import Conflict, StoreError
 from tests.store.rows import REASON, claim, create, get, told_states
 
 Change = Callable[[Session, str], object]
+
+
+@pytest.fixture(scope="module")
+def db(module_database_url: str) -> Iterator[Database]:
+    """One database for all tests: each has a job of its own."""
+    database = Database(module_database_url, deliver=lambda outbox: None)
+    yield database
+    database.close()
 
 
 def by_client(change: Callable[..., object]) -> Change:

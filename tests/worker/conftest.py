@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.resources.jobs import creation
 from models import presets
 from store import jobs, runs, tables
 from store.artifacts import LocalArtifacts
@@ -11,7 +12,6 @@ from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
 from tests import tiny
-from tests.store.rows import new_job
 from worker.attempt import Attempt
 from worker.supervisor import Supervisor
 
@@ -50,17 +50,7 @@ def db(settings: Settings, broker: Queue) -> Iterator[Database]:
 @pytest.fixture
 def submit(db: Database) -> Callable[[dict[str, Any]], str]:
     def create(part: dict[str, Any]) -> str:
-        spec = presets.resolve(part)
-        new = new_job(
-            dataset=spec.dataset.name,
-            spec=spec.model_dump(mode="json"),
-            images_total=spec.budget.images,
-            seconds_total=spec.budget.seconds,
-            keep_latest=spec.checkpoint.keep_latest,
-            keep_best=spec.checkpoint.keep_best,
-            max_attempts=spec.max_attempts,
-            max_seconds=spec.max_seconds,
-        )
+        new = creation.new_job(presets.resolve(part), tenant="default")
         with db.write() as session:
             return jobs.create(session, new=new).id
 

@@ -22,6 +22,7 @@ def lease(db, settings, submit):
     job_id = submit(TINY)
     with db.write() as session:
         job = runs.claim(session, job_id=job_id, owner="test", lease_seconds=settings.lease_seconds)
+    assert job is not None
     return Lease(db, job=job, settings=settings, claimed_at=time.monotonic())
 
 

@@ -45,9 +45,8 @@ def begin(path):
 
     yield start
     for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        with process:
+            process.kill()
 
 
 def freeze(process: "subprocess.Popen[str]") -> None:

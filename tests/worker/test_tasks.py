@@ -13,5 +13,5 @@ def test_a_hint_starts_an_attempt(settings, submit, monkeypatch, name):
     taken = []
     monkeypatch.setattr(Supervisor, "run", lambda supervisor, job_id: taken.append((supervisor.settings, job_id)))
     job_id = submit(TINY)
-    tasks.app.tasks[name](job_id)
+    tasks.run.app.tasks[name](job_id)
     assert taken == [(settings, job_id)]

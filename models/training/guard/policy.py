@@ -13,14 +13,14 @@ LADDERS: dict[str, tuple[str, ...]] = {"off": (), "repair": ("roll_back",)}
 """The names of the remedies by the kind of guard, in the order in which they are tried."""
 
 
-def look(evidence: Evidence, progress: Progress) -> tuple[Verdict | None, Progress]:
+def check(evidence: Evidence, progress: Progress) -> tuple[Verdict | None, Progress]:
     """Run the detectors of a moment in order, up to the first that finds a failure. Return its verdict, if any.
 
     The returned progress holds the detectors' memories.
     """
     for name, detector in detectors.REGISTRY.items():
         if detector.moment == evidence.moment:
-            message, memory = detector.look(evidence, progress.guard.get(name, {}))
+            message, memory = detector.check(evidence, progress.guard.get(name, {}))
             progress = _remembering(progress, name, memory)
             if message is not None:
                 return Verdict(name, message), progress

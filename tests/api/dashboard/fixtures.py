@@ -12,6 +12,7 @@ import uvicorn
 from PIL import Image
 
 from api.app import create_app
+from api.resources.jobs import creation
 from api.services import SampleRequest, Services
 from models import presets
 from models.specs import figures
@@ -48,19 +49,7 @@ class Installation:
 
     def create(self, *, name: str | None, tenant: str = keys.DEFAULT_TENANT, images: int = 2_000_000) -> str:
         spec = presets.resolve({"name": name, "budget": {"images": images}})
-        new = jobs.NewJob(
-            tenant=tenant,
-            name=name,
-            dataset=spec.dataset.name,
-            spec=spec.model_dump(mode="json"),
-            labels={},
-            images_total=images,
-            seconds_total=None,
-            keep_latest=2,
-            keep_best=1,
-            max_attempts=spec.max_attempts,
-            max_seconds=spec.max_seconds,
-        )
+        new = creation.new_job(spec, tenant=tenant)
         with self.services.database.write() as session:
             return jobs.create(session, new=new).id
 
@@ -97,8 +86,9 @@ class Installation:
             )
 
     def tell(self, job_id: str, kind: str, images_seen: int, **data: object) -> None:
+        payload = payloads.BY_TYPE[kind](**data)
         with self.services.database.write() as session:
-            runs.record_event(session, job_id=job_id, attempt=1, kind=kind, images_seen=images_seen, data=data)
+            runs.record_event(session, job_id=job_id, attempt=1, kind=kind, images_seen=images_seen, data=payload)
 
     def save(self, job_id: str, images_seen: int, *, quality: dict[str, float] | None = None) -> str:
         path = f"jobs/{job_id}/checkpoints/{images_seen}"

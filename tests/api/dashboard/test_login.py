@@ -27,7 +27,8 @@ def test_a_stranger_is_sent_to_the_login_and_from_there_back(anonymous, services
     assert sent.status_code == 303
     form = anonymous.get(sent.headers["location"])
     assert form.status_code == 200
-    target = html.unescape(re.search(r'name="next" value="([^"]*)"', form.text)[1])
+    (value,) = re.findall(r'name="next" value="([^"]*)"', form.text)
+    target = html.unescape(value)
     assert target == path
     assert sign_in(anonymous, make_key(services), to=target).headers["location"] == path
 

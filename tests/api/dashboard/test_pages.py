@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -63,8 +64,8 @@ def test_the_list_is_filtered_and_paged(browser, services):
         jobs.cancel(session, job_id=job.id, tenant="default")
     assert re.findall(r"number-\d\d(?=<)", browser.get("/?status=cancelled").text) == ["number-29"]
     first = browser.get("/?status=queued").text
-    older = html.unescape(re.search(r'href="([^"]*)" rel="next"', first)[1])
-    second = browser.get(older).text
+    (older,) = re.findall(r'href="([^"]*)" rel="next"', first)
+    second = browser.get(html.unescape(older)).text
     names = re.findall(r"number-\d\d(?=<)", first) + re.findall(r"number-\d\d(?=<)", second)
     assert names == [f"number-{number:02d}" for number in reversed(range(29))]
     assert 'rel="next"' not in second
@@ -111,7 +112,7 @@ def test_why_a_job_failed_is_said_out_loud(browser, services, runner, status):
         reason = payloads.Reason("out_of_memory", "lower batch_size")
         runs.finish(session, job_id=job_id, attempt=1, status=status, reason=reason)
     page = browser.get(f"/jobs/{job_id}").text
-    notice = re.search(r'<p class="notice bad" role="alert">(.*?)</p>', page, re.DOTALL)[1]
+    (notice,) = re.findall(r'<p class="notice bad" role="alert">(.*?)</p>', page, re.DOTALL)
     assert "out of memory" in notice
     assert "lower batch_size" in notice
 
@@ -179,14 +180,14 @@ def test_a_fork_says_where_it_comes_from_and_links_to_its_parent(browser, servic
     checkpoint = runner.save(parent, 100)
     child = browser.post(f"/v1/jobs/{parent}/fork", json={"spec": {"name": "gentler"}}).json()["id"]
     page = browser.get(f"/jobs/{child}").text
-    line = " ".join(re.search(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)[1].split())
+    (line,) = re.findall(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)
     code = f'<code title="{checkpoint}">…{checkpoint[-8:]}</code>'
-    assert line == f'forked from <a href="/jobs/{parent}">&lt;shoes&gt;</a>, checkpoint {code}'
+    assert " ".join(line.split()) == f'forked from <a href="/jobs/{parent}">&lt;shoes&gt;</a>, checkpoint {code}'
     runner.end(parent)
     assert browser.delete(f"/v1/jobs/{parent}").status_code == 204
     page = browser.get(f"/jobs/{child}").text
-    line = " ".join(re.search(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)[1].split())
-    assert line == f"forked from <code>{parent}</code> (deleted since), checkpoint {code}"
+    (line,) = re.findall(r'<p class="faint">(forked from.*?)</p>', page, re.DOTALL)
+    assert " ".join(line.split()) == f"forked from <code>{parent}</code> (deleted since), checkpoint {code}"
 
 
 def test_pinned_checkpoints_are_marked(browser, services, runner):
@@ -217,10 +218,9 @@ def test_a_name_full_of_markup_is_inert(browser, services, runner):
     job_id = make_job(services, name=nasty, metadata={"</script><script>": "</code><script>"})
     runner.start(job_id)
     with services.database.write() as session:
-        runs.record_event(
-            session, job_id=job_id, attempt=1, kind="log", images_seen=0, data={"message": f"{nasty}</script>"}
-        )
-        evaluated = {"fid": 1.0, "</script>": "</script><script>alert(1)"}
+        message = payloads.Message(f"{nasty}</script>")
+        runs.record_event(session, job_id=job_id, attempt=1, kind="log", images_seen=0, data=message)
+        evaluated: Any = {"fid": 1.0, "</script>": "</script><script>alert(1)"}
         runs.record_event(session, job_id=job_id, attempt=1, kind="evaluation", images_seen=0, data=evaluated)
     for path in ("/", f"/jobs/{job_id}"):
         page = browser.get(path).text

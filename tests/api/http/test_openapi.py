@@ -41,7 +41,7 @@ def url(services, wait_for) -> Iterator[str]:
 @pytest.mark.timeout(540)  # a minute on two free cores, many on busy ones
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_generated_requests_find_no_server_error_and_nothing_undocumented(url, services, tmp_path):
-    command = [Path(sys.executable).parent / "schemathesis", "run", f"{url}/openapi.json"]
+    command = [str(Path(sys.executable).parent / "schemathesis"), "run", f"{url}/openapi.json"]
     options = {
         "--header": f"Authorization: Bearer {make_key(services)}",
         "--checks": "all",

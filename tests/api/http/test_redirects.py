@@ -14,7 +14,6 @@ def database_url(sqlite_url):
     return sqlite_url
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -33,12 +32,13 @@ def database_url(sqlite_url):
         f"//{EVIL}/v1/jobs/",
     ],
 )
-def test_a_slash_too_many_or_too_few_is_not_found(client, method, path):
-    answer = client.request(method, f"http://testserver{path}", headers={"Host": EVIL}, follow_redirects=False)
-    assert answer.status_code == 404
-    assert "location" not in answer.headers
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert EVIL not in answer.text
+def test_a_slash_too_many_or_too_few_is_not_found(client, path):
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+        answer = client.request(method, f"http://testserver{path}", headers={"Host": EVIL}, follow_redirects=False)
+        assert answer.status_code == 404, method
+        assert "location" not in answer.headers, method
+        assert answer.headers["content-type"] == "application/problem+json", method
+        assert EVIL not in answer.text, method
 
 
 def test_a_body_for_a_path_with_a_slash_creates_nothing(client):

@@ -109,7 +109,9 @@ def test_the_classes_of_a_conditional_model_differ_and_its_default_takes_them_in
 
     def images(label: int | None) -> np.ndarray:
         wish = SampleRequest(count=12, seed=3, truncation=1.0, label=label)
-        return np.load(io.BytesIO(sampler.images_npz("ckpt_c", tmp_path, wish)), allow_pickle=False)["images"]
+        file = io.BytesIO(sampler.images_npz("ckpt_c", tmp_path, wish))
+        images: np.ndarray = np.load(file, allow_pickle=False)["images"]
+        return images
 
     mixed, zeros, ones = images(None), images(0), images(1)
     assert np.array_equal(mixed[[0, 10]], zeros[[0, 10]])

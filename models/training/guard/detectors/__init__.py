@@ -11,11 +11,11 @@ from models.training.guard.verdict import Evidence, Memory, Moment
 class Detector:
     moment: Moment
     """The moment at which the detector runs: before the state is used, after a tick, or after an evaluation."""
-    look: Callable[[Evidence, Memory], tuple[str | None, Memory]]
+    check: Callable[[Evidence, Memory], tuple[str | None, Memory]]
     """(the evidence, its memory) -> a message for people if there is a failure, else None; and its new memory.
 
     All processes of a group must return the same.
     """
 
 
-REGISTRY: dict[str, Detector] = {"non_finite": Detector("state", non_finite.look)}
+REGISTRY: dict[str, Detector] = {"non_finite": Detector("state", non_finite.check)}

@@ -4,7 +4,7 @@ from models.runtime import finite
 from models.training.guard.verdict import Evidence, Memory
 
 
-def look(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
+def check(evidence: Evidence, memory: Memory) -> tuple[str | None, Memory]:
     """Check every loss, gradient and weight; with `thorough` the optimizers and averages too. Waits for the device.
 
     The running sums cover every loss and gradient since the last tick. All processes of a group use the first one's

@@ -32,7 +32,7 @@ def reach(client, runner):
     """A new job in the state that is asked for."""
 
     def make(state: str) -> str:
-        job_id = post(client)["id"]
+        job_id: str = post(client)["id"]
         if state not in {"queued", "paused", "cancelled"}:
             runner.start(job_id)
         if state in {"pausing", "paused"}:

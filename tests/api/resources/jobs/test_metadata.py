@@ -1,7 +1,5 @@
 """Jobs found by their metadata, whatever characters its keys and values have."""
 
-import pytest
-
 from tests.api.conftest import post
 
 KEYS = [
@@ -50,11 +48,11 @@ def test_a_job_is_found_by_any_key(client):
     assert found(client, team="vision") == sorted(made.values(), reverse=True)
 
 
-@pytest.mark.parametrize("value", ["é", "😀", '"', "\\", "null", "1", "true", "", "%", "[1]", '{"a": 1}'])
-def test_a_job_is_found_by_any_value(client, value):
-    job_id = post(client, metadata={"k": value})["id"]
-    post(client, metadata={"k": "other"})
-    assert found(client, k=value) == [job_id]
+def test_a_job_is_found_by_any_value(client):
+    values = ["é", "😀", '"', "\\", "null", "1", "true", "", "%", "[1]", '{"a": 1}']
+    made = {value: post(client, metadata={"k": value})["id"] for value in values}
+    for value, job_id in made.items():
+        assert found(client, k=value) == [job_id], value
 
 
 def test_a_key_is_no_path_into_the_metadata(client):

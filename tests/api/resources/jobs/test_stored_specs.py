@@ -9,7 +9,7 @@ from tests.api.conftest import Runner, post
 @pytest.fixture
 def refused(client, services, runner: Runner) -> str:
     """A paused job with a checkpoint, more images a batch than its dataset has and a rate beyond its bound."""
-    job_id = post(client, dataset={"name": "digits"}, budget={"images": 10**6})["id"]
+    job_id: str = post(client, dataset={"name": "digits"}, budget={"images": 10**6})["id"]
     runner.start(job_id)
     runner.save(job_id, 5000)
     assert client.post(f"/v1/jobs/{job_id}/pause").status_code == 200
