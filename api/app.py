@@ -14,7 +14,7 @@ from api import dashboard
 from api.http import errors, openapi
 from api.http.access import FailureLimiter
 from api.http.head import Head
-from api.http.middleware import Around
+from api.http.middleware import RequestMiddleware
 from api.http.telemetry import Telemetry
 from api.live import Hub
 from api.resources import checkpoints, datasets, events, figures, health, keys, metrics, presets, samples, workers
@@ -74,7 +74,7 @@ def create_app(services: Services) -> FastAPI:
     app.mount("/static", dashboard.static_files(), name="static")
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.add_middleware(Head)
-    app.add_middleware(Around, telemetry=telemetry)  # around all others
+    app.add_middleware(RequestMiddleware, telemetry=telemetry)  # around all others
     errors.install(app)
     openapi.install(app)
     return app

@@ -24,8 +24,8 @@ T = TypeVar("T")
 LONG_REPLAYS = 2
 """The number of viewers that may read a long history at the same time."""
 REST = 3.0
-"""While others wait, each part of a long history is followed by a rest of this many times its reading's length. However
-many viewers catch up, half of this process's time is left to those who are live.
+"""While others wait, a reader of a long history pauses this many times as long as it read. However many viewers catch
+up, half of this process's time is left to those who are live.
 """
 
 

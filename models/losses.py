@@ -21,6 +21,8 @@ The fields of the loss's spec other than `kind` are passed by name.
 
 @dataclass(frozen=True)
 class Functions:
+    """The formulas of one loss. `models.training.objective` calls them; a method without logits calls none."""
+
     discriminator: Side
     generator: Side
     accuracy: Side
@@ -128,7 +130,7 @@ def relativistic_average_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def average_accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the share of logits on the correct side of the other kind's mean."""
+    """Return the share of logits on the correct side of the opposite batch's mean."""
     return ((real > fake.mean()).float().mean() + (fake < real.mean()).float().mean()) / 2
 
 

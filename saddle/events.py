@@ -12,7 +12,7 @@ from saddle.schemas import Event
 
 MEDIA_TYPE = "text/event-stream"
 MAX_FAILURES = 10
-"""Following ends after this many connections in a row that carried not even a heartbeat."""
+"""Following ends after this many connections in a row without any data."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 15.0
 
@@ -50,7 +50,7 @@ def follow(
             if complete:
                 return
             if not heard:
-                # Closed without a word: nothing follows the last event of a job that had ended before we connected.
+                # Closed without data: nothing follows the last event of a job that had ended before we connected.
                 if known_ended:
                     return
                 known_ended = has_ended()

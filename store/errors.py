@@ -10,7 +10,7 @@ class NotFound(StoreError):
 
 
 class Conflict(StoreError):
-    """The state does not allow the transition."""
+    """The state does not allow this."""
 
 
 class IdempotencyMismatch(StoreError):
@@ -22,7 +22,7 @@ class LeaseLost(StoreError):
 
 
 class DatabaseAway(LeaseLost):
-    """The lease could not be renewed: another attempt may own the job, or nobody."""
+    """The lease could not be renewed: another attempt may own the job."""
 
 
 class StorageFull(StoreError):

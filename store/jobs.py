@@ -133,7 +133,7 @@ def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
 
 
 def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Queue a job that failed or diverged, to go on from its newest checkpoint with all its attempts and time again.
+    """Queue a job that failed or diverged, to go on from its newest checkpoint. Attempts and time start at 0 again.
 
     Raises NotFound; Conflict for any other job.
     """

@@ -1,4 +1,4 @@
-"""States: which status may follow which. Nothing else assigns a status."""
+"""States: which status may follow which. Nothing else changes a job's status."""
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session

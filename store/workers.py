@@ -1,4 +1,4 @@
-"""Workers: a row each, whose time the worker renews."""
+"""Workers: one row each, which the worker renews as a heartbeat."""
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session

@@ -31,8 +31,8 @@ from worker.process import die_with_parent
 
 log = structlog.get_logger()
 GRACE_SECONDS = 10.0
-"""Time between the death of another rank and the forced end of rank 0, which may wait for it for ever. A rank 0 that is
-about to end by itself can record its end within this time."""
+"""Time between another rank's death and the forced end of rank 0, which might wait for it for ever. Rank 0 can use
+the time to record its own end."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`python -m worker.reconciler`: brings workers, broker and disk into line with the database, again and again.
+"""`python -m worker.reconciler`: makes workers, broker and disk match the database, at intervals.
 
 A round frees jobs whose runner is gone, repeats lost hints of queued jobs, removes orphans from the disk and ends stuck
 writers. Several reconcilers may run: every change is conditional.
@@ -26,7 +26,7 @@ HINTS_A_ROUND = 1000
 
 
 class Patience:
-    """A wait after a database outage, in which runners may come back. An outage is never charged to a job."""
+    """A wait after a database outage, so that runners can renew their leases. An outage is never charged to a job."""
 
     def __init__(self, *, seconds: float, stall_seconds: float) -> None:
         self._seconds = seconds

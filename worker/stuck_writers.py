@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 10.0
-"""Longer than any write takes. Shorter than `store.database.BUSY_SECONDS`, for which others wait for the lock."""
+"""Longer than any write takes, and shorter than others wait for the lock (`store.database.BUSY_SECONDS`)."""
 WRITE_LOCK_BYTE = 120
 """The byte of the `-shm` file that a writer locks in WAL mode; https://www.sqlite.org/walformat.html, section 2.3.1."""
 

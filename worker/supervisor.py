@@ -70,7 +70,7 @@ class Supervisor:
         self._conclude(job=job, status=status, ending=ending, tail=child.tail())
 
     def _claim(self, job_id: str) -> tuple[float, tables.Job | None]:
-        """Return the time of the request, before which the lease cannot have begun, and the job if it was claimed."""
+        """Return the lease's earliest start, and the job if it was claimed."""
         claimed_at = time.monotonic()
         with self.database.write() as session:
             lease_seconds = self.settings.lease_seconds

@@ -18,8 +18,8 @@ def decimals(number: float | None, places: int = 2) -> str:
 
 
 def figure(name: str) -> str:
-    """Return a figure's title, as it stands within a sentence."""
-    known = figures.BY_NAME.get(name)
+    """Return the title of an evaluation's figure, or of a series, as it stands within a sentence."""
+    known = figures.QUALITY.get(name) or figures.SERIES.get(name)
     return name.replace("_", " ") if known is None else known.title
 
 

@@ -40,7 +40,7 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         "checkpoints": [CheckpointOut.model_validate(row) for row in saved],
         "events": [EventOut.model_validate(row) for row in told],
         "events_shown": EVENTS_SHOWN,
-        "figures": {name: vars(figure) for name, figure in figures.BY_NAME.items()},
+        "figures": {name: vars(figure) for name, figure in (figures.QUALITY | figures.SERIES).items()},
         "measured": figures.measured_by(answer.spec.evaluation.metrics),
         "evaluations": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
         "last_event_id": job.last_event_id,

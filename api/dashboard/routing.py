@@ -1,4 +1,4 @@
-"""Routes of pages: who may see them, and faults as pages that look like the rest."""
+"""Routes of pages: they check who may see a page, and show errors as pages."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus

@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True)
 class JsonBody:
-    """A JSON object, and a digest of the request that tells two requests with one idempotency key apart."""
+    """A JSON object, and a digest of the request by which a reused idempotency key is detected."""
 
     data: dict[str, Any]
     fingerprint: str

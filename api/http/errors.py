@@ -1,4 +1,4 @@
-"""Errors: each leaves the API as RFC 9457 problem+json. Status codes are chosen here and nowhere else."""
+"""Errors: each leaves the API as RFC 9457 problem+json. The store's errors get their status codes here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -128,7 +128,7 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every expected error. `middleware.Around` answers the unexpected ones."""
+    """Make the application answer every expected error. `middleware.RequestMiddleware` answers the unexpected ones."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Head:
-    """Answers HEAD of every path with the status and the headers of GET, and stops there."""
+    """Answers HEAD of every path with the status and the headers of GET, without a body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -14,7 +14,7 @@ class Head:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-        # A copy: the server must know that it answers a HEAD, or it waits for a body of Content-Length bytes.
+        # Copied: the server must still see HEAD, or it waits for a body of Content-Length bytes.
         get = {**scope, "method": "GET"}
 
         def note_route() -> None:

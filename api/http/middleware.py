@@ -1,4 +1,4 @@
-"""Around every request: a log line without the query string, telemetry, and the headers that protect a browser."""
+"""Middleware of every request: logs it without its query string, counts it, and adds headers that protect a browser."""
 
 import time
 from http import HTTPStatus
@@ -21,7 +21,7 @@ DOCS_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inl
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Around:
+class RequestMiddleware:
     """Logs and counts each response once, including the answer to an unexpected error."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:

@@ -91,8 +91,10 @@ def generator(services: Using, who: Reader, job_id: JobId, checkpoint_id: Checkp
         file = services.artifacts.open(row.path, "generator.safetensors")
     except FileNotFoundError as error:
         raise not_found(f"the weights of {checkpoint_id} are gone") from error
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
     headers = {
-        "Content-Length": str(os.fstat(file.fileno()).st_size),
+        "Content-Length": str(size),
         "Content-Disposition": f'attachment; filename="{checkpoint_id}.safetensors"',
     }
     return StreamingResponse(_chunks(file), media_type="application/octet-stream", headers=headers)

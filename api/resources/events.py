@@ -174,7 +174,7 @@ def _after(services: Services, job_id: str, last: int, limit: int) -> list[table
 
 
 def _event_id(text: str | None, *, newest: int) -> int:
-    """Return the last event that a client has seen. A malformed id means none, an id of the future the newest event."""
+    """Return the last event that a client has seen. A malformed id means none, too large a one the newest."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
         return 0
     return min(int(text), newest)

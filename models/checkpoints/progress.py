@@ -11,7 +11,7 @@ class Progress(BaseModel):
     images_seen: int = Field(default=0, ge=0)
     """Real images shown to the discriminator; each of its steps shows one batch."""
     training_seconds: float = Field(default=0.0, ge=0)
-    """Seconds over all attempts. The only field that differs between two runs of a spec."""
+    """Seconds over all attempts. Two runs of a spec with a budget of images differ in this field alone."""
     guard_factor: float = Field(default=1.0, gt=0, le=1)
     """Factor by which the guard has reduced the spec's learning rates."""
     salt: int = Field(default=0, ge=0)

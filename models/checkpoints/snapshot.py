@@ -31,7 +31,7 @@ class Snapshot:
     statistics: Tensors
     """Tensors that penalties and augmentations keep between steps."""
     good: "Snapshot | None" = None
-    """The snapshot that the guard would go back to; None: this one. Stopping a run must not change it."""
+    """The snapshot that the guard would go back to; None: this one. A stop does not change it."""
 
     @property
     def sampled(self) -> Tensors:

@@ -20,7 +20,7 @@ Find = Callable[[str], UploadedDataset | None]
 
 
 def none_uploaded(dataset_id: str) -> None:
-    """Return None: a `Find` for callers that have built-in datasets only."""
+    """Find no uploaded dataset: for callers that have built-in ones only."""
 
 
 def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:

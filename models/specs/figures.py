@@ -98,4 +98,6 @@ TRAINING: tuple[Figure, ...] = (
 )
 """The series of every run, beside one for each penalty, by its kind."""
 
-BY_NAME: dict[str, Figure] = {figure.name: figure for figure in (*TRAINING, *measured_by(REGISTRY))}
+SERIES: dict[str, Figure] = {figure.name: figure for figure in TRAINING}
+QUALITY: dict[str, Figure] = {figure.name: figure for figure in measured_by(REGISTRY)}
+"""The figures of evaluations by name. One name, `kl`, is a series of training too."""

@@ -1,4 +1,4 @@
-"""The guard: the reaction to a run that diverges."""
+"""The guard: the reaction to a failure that a detector has found, such as a NaN."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from models.specs.fields import Spec
 
 
 class GuardOff(Spec):
-    """A divergence ends the run as `diverged`."""
+    """A failure ends the run as `diverged`."""
 
     kind: Literal["off"] = "off"
 

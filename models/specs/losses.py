@@ -47,7 +47,7 @@ class RelativisticPaired(Spec):
 
 
 class RelativisticAverage(Spec):
-    """Compares each image with the mean logit of the other kind (Jolicoeur-Martineau 2019, RaSGAN)."""
+    """Compares each image with the mean logit of the opposite batch (Jolicoeur-Martineau 2019, RaSGAN)."""
 
     kind: Literal["relativistic_average"] = "relativistic_average"
 

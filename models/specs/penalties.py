@@ -63,7 +63,7 @@ class WeightClip(_Penalty):
 
 
 class LecamPenalty(_Penalty):
-    """Keeps logits near the moving average of the other kind's logits (Tseng et al. 2021, LeCam)."""
+    """Keeps logits near the moving average of the opposite batch's logits (Tseng et al. 2021, LeCam)."""
 
     kind: Literal["lecam"] = "lecam"
     weight: Weight = 0.3

@@ -16,7 +16,7 @@ from models.specs.plans import Budget, CheckpointPlan, Ema, EvaluationPlan, Metr
 
 
 class TrainingSpec(Spec):
-    """A complete training run. On the same machine, two equal specs give bit-identical runs.
+    """A complete training run. On the same machine, two equal specs with a budget of images give bit-identical runs.
 
     `models.presets` makes a spec and checks the rules between its fields. `models.specs.stored` reads a stored spec and
     checks no rule. A field with a default was added after the others; the default keeps the meaning of older specs.

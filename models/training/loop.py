@@ -38,20 +38,21 @@ def train(
 ) -> Iterator[Event]:
     """Train until the budget is spent, or until `stop`, which is called after every step, returns true.
 
-    Two runs of a spec on one machine yield the same events, except for times, even if one of them was stopped and
-    resumed. A run whose spec the guard has changed resumes under the changed spec. After a step, Tick comes before
-    Evaluated, and Evaluated before CheckpointDue.
+    Two runs of a spec with a budget of images yield the same events on one machine, except for times, even if one of
+    them was stopped and resumed. With a budget of seconds, learning rates and the number of steps depend on the speed.
+    A run whose spec the guard has changed resumes under the changed spec. After a step, Tick comes before Evaluated,
+    and Evaluated before CheckpointDue.
 
-    The processes of a `group` share each batch. All are called with the same spec, dataset and checkpoint. They yield
-    the same events, except for `images_per_second`; only the first process's `stop` and clock count. Up to rounding,
-    the run is the same as in a single process. Two things differ between processes, as they do between the parts of a
-    batch: statistics over a batch (batch norm's, the means in relativistic_average and dragan), and random numbers that
-    are drawn within a step (by penalties, by augmentations that the discriminator sees, and for posteriors).
+    The processes of a `group` split each batch evenly. All are called with the same spec, dataset and checkpoint. They
+    yield the same events, except for `images_per_second`; only the first process's `stop` and clock count. The run is
+    that of a single process, up to rounding and with two exceptions. Each process uses its own share for statistics
+    over a batch (batch norm's, the means in relativistic_average and dragan). Each draws its own random numbers within
+    a step (for penalties, for augmentations that the discriminator sees, and for the latents of a vae).
 
-    Until the last event, or `close`, denormal numbers are 0 in this thread.
+    Denormal numbers count as 0 in this thread until the last event or the iterator's `close`.
 
     Raises Diverged if training failed and cannot be repaired, ValueError if `resume` does not fit the spec or the batch
-    cannot be shared.
+    cannot be split evenly.
     """
     snapshot = None if resume is None else resume.snapshot
     run = _Run(
@@ -78,6 +79,8 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Segment:
+    """A part of a run with one spec. A repair that changes the spec begins the next segment."""
+
     spec: specs.TrainingSpec
     start: Snapshot | None
     """The snapshot to continue from; None: a new run."""
@@ -102,20 +105,21 @@ def _train_segment(run: _Run, segment: _Segment) -> Generator[Event, None, _Segm
 def _steps(
     run: _Run, state: TrainingState, method: Method, pipeline: InputPipeline, progress: Progress, good: Snapshot
 ) -> Generator[Event, None, _Segment | None]:
+    """Train step by step. `good` is the last sound snapshot, which the guard goes back to."""
     spec, group, clock = state.spec, run.group, run.clock
     seen, compiles = progress.images_seen, spec.compile
     clock.start_lap(seen)
     while True:
-        # Batch
+        # Draw the batch
         before = seen
         inputs = [each.part(group.rank, of=group.size) for each in pipeline.step(before, salt=progress.salt)]
         seen = before + len(inputs) * spec.batch_size
-        # Discriminator, generator
+        # Update the networks
         began = clock.seconds()
         fraction = lr_schedules.budget_fraction(spec.budget, images_seen=before, seconds=began)
         state.begin_step(images_seen=before, budget_fraction=fraction, guard_factor=progress.guard_factor)
         shown = method.step(state, inputs)
-        # Moving average
+        # Update the moving average
         state.end_step(images_seen=seen, step_images=seen - before)
         seconds = clock.seconds()
         if compiles and method.has_compiled():
@@ -123,7 +127,7 @@ def _steps(
             yield Compiled(seen, seconds - began)
             clock.start_lap(seen)
 
-        # Tick, evaluation, guard
+        # Check, tick and evaluate, where something is due
         spent = cadence.spent(spec.budget, seen, seconds)
         stopped = spent is None and group.agree(run.stop())
         due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
@@ -143,14 +147,13 @@ def _steps(
             clock.start_lap(seen)
             continue
 
-        # Checkpoint
+        # Save a checkpoint
         if "checkpoint" in due:
             progress = guard.settled(progress)
             good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
         elif stopped and guard.check(Evidence("state", state, thorough=True), progress)[0] is None:
-            # If this check finds a failure, no checkpoint is saved. The run then resumes from an earlier one and finds
-            # the failure where an uninterrupted run would.
+            # A failed state is not saved: the resumed run must fail at the same step as an uninterrupted one.
             yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
         if ended := spent or ("stopped" if stopped else None):
             yield Finished(seen, ended)
@@ -161,7 +164,7 @@ def _steps(
 def _measure(
     run: _Run, state: TrainingState, shown: Shown, due: set[Due], progress: Progress
 ) -> Generator[Event, None, tuple[Verdict | None, Progress]]:
-    """Yield the tick and the evaluation in `due`. Return the guard's verdict, which may stop this before either."""
+    """Yield the tick and the evaluation in `due`. Return the guard's verdict; a failure skips the rest."""
     seen = progress.images_seen
     verdict = None
     if due:

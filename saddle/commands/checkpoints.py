@@ -45,7 +45,7 @@ def pin(job_id: terminal.JobId, checkpoint_id: CheckpointId) -> None:
 
 
 def unpin(job_id: terminal.JobId, checkpoint_id: CheckpointId) -> None:
-    """Unpin a checkpoint. It is removed once its job makes more than it keeps."""
+    """Unpin a checkpoint. Its job may then remove it in favour of newer or better ones."""
     with terminal.service() as client:
         client.unpin_checkpoint(job_id, checkpoint_id)
     print(f"{checkpoint_id} unpinned")

@@ -1,4 +1,4 @@
-"""The interface of artifacts: sets of files behind keys. Every backend offers these operations and no path to a key."""
+"""The interface of artifacts: sets of files behind keys. Callers use these operations alone and build no paths."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -24,14 +24,14 @@ class Artifacts(Protocol):
     """
 
     def put(self, key: str, *, min_free_bytes: int) -> AbstractContextManager[Path]:
-        """Give a new folder to fill; at the block's end its files stand, whole and durable, under the key.
+        """Yield a new folder to fill. At the block's end its files are stored durably under the key.
 
         An exception within the block leaves nothing. Raises StorageFull if less than `min_free_bytes` would be free or
         the space runs out, ValueError for a folder within the folder.
         """
 
     def open(self, key: str, name: str) -> BinaryIO:
-        """Open one file to read. It can be read to its end, even if the key is deleted meanwhile.
+        """Open one seekable file to read. It can be read to its end, even if the key is deleted meanwhile.
 
         Raises FileNotFoundError if the key or the file is gone.
         """

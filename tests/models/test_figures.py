@@ -46,4 +46,4 @@ def test_every_series_of_a_run_has_a_title(
     ticks = [event for event in events(tiny(**changes)) if isinstance(event, training.Tick)]
     found = {name for tick in ticks for name in tick.values}
     assert {"loss_g", "lr_g", "lr_d", "diversity", "images_per_second"} <= found
-    assert found - penalties.REGISTRY.keys() <= figures.BY_NAME.keys()
+    assert found - penalties.REGISTRY.keys() <= figures.SERIES.keys()

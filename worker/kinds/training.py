@@ -22,7 +22,7 @@ class _OriginDamaged(Exception):
 
 
 def run(attempt: Attempt) -> None:
-    """Train until the budget is spent. A cause of failure that another attempt would meet again ends the job.
+    """Train until the budget is spent. A failure that a retry would repeat ends the job.
 
     Raises Stopped, LeaseLost, StorageFull.
     """
@@ -35,7 +35,7 @@ def run(attempt: Attempt) -> None:
     except _OriginDamaged as error:
         attempt.finish(states.FAILED, Reason("checkpoint_damaged", str(error)))
     except (MemoryError, RuntimeError) as error:
-        if (reason := _lasting(error)) is None:
+        if (reason := _permanent(error)) is None:
             raise
         attempt.finish(states.FAILED, reason)
 
@@ -137,8 +137,8 @@ def _device(wish: str) -> torch.device:
     return torch.device(wish)
 
 
-def _lasting(error: BaseException) -> Reason | None:
-    """Return the reason to fail a job that would raise this again; None if another attempt may fare better."""
+def _permanent(error: BaseException) -> Reason | None:
+    """Return the reason to fail the job if a retry would raise this again, else None."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
         return Reason("out_of_memory", f"lower batch_size or the widths of the architecture: {error}")
     if isinstance(error, torch._dynamo.exc.TorchDynamoException):

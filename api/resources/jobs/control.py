@@ -24,11 +24,11 @@ ORDERS: dict[str, tuple[Callable[..., tables.Job], str]] = {
     ),
     "resume": (
         jobs.resume,
-        "Queue a paused job again. It goes on at the very step where it was paused, as if it had not been.",
+        "Queue a paused job again. It goes on at the step where it was paused, as if without a pause.",
     ),
     "retry": (
         jobs.retry,
-        "Queue a failed or diverged job again, from its newest checkpoint, with all its attempts before it.\n\n"
+        "Queue a failed or diverged job again, from its newest checkpoint. Its attempts are counted from 0.\n\n"
         "A diverged one will diverge again unless the cause was the machine: fork it with other settings instead.",
     ),
 }

@@ -21,7 +21,7 @@ Gradients = list[Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """The last images of a step."""
+    """The last real and generated images of a step, without augmentation."""
 
     real_NCHW: Tensor
     fake_NCHW: Tensor

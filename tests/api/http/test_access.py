@@ -17,6 +17,21 @@ def test_without_a_valid_key_every_answer_is_the_same_401(anonymous, headers):
     assert answer.json() == anonymous.get("/v1/jobs").json()
 
 
+def test_no_route_but_health_and_telemetry_answers_without_a_key(anonymous):
+    document = anonymous.get("/openapi.json").json()
+    ids = {"job_id": f"job_{'0' * 26}", "checkpoint_id": f"ckpt_{'0' * 26}", "key_id": f"key_{'0' * 26}"}
+    open_to_all = {"/healthz", "/readyz", "/metrics"}
+    asked = 0
+    for path, operations in document["paths"].items():
+        names = {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        address = path.format(**(dict.fromkeys(names, "robust") | ids))
+        for method in operations:
+            answer = anonymous.request(method, address)
+            assert (answer.status_code == 401) == (path not in open_to_all), f"{method} {path}: {answer.status_code}"
+            asked += 1
+    assert asked > 25
+
+
 def test_a_key_in_the_query_string_is_no_key(anonymous, services):
     secret = make_key(services)
     assert anonymous.get(f"/v1/jobs?api_key={secret}&key={secret}").status_code == 401
