@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,13 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_d
 def _no_settings_from_outside() -> None:
     for name in [name for name in os.environ if name.startswith("SADDLE_")]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Use one thread: tiny networks gain nothing from more, and lose much where the cores are shared."""
+    if torch := sys.modules.get("torch"):  # not imported for tests that need none
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """Small specs, datasets and runs for the library's tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,6 @@ TINY: dict[str, Any] = {
     "metrics": {"every_images": 128},
     "checkpoint": {"every_images": 10**9},
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use one thread: tiny networks gain nothing from more, and lose much where the cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -49,13 +49,10 @@ def newest_state(db, settings, job_id: str) -> Snapshot:
 
 @functools.cache
 def uninterrupted() -> tuple[dict[int, dict[str, float]], Snapshot]:
-    """Return the series and the last state of the library's run of `MEDIUM`, on one thread as the runners'."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Return the series and the last state of the library's run of `MEDIUM`."""
     spec = presets.resolve(MEDIUM)
     dataset = data.load(spec.dataset, folder=Path("/nonexistent"))
     told = list(training.train(spec, dataset=dataset, device=torch.device("cpu")))
-    torch.set_num_threads(threads)
     ticks = [event for event in told if isinstance(event, training.Tick)]
     *_, last = (event.snapshot for event in told if isinstance(event, training.CheckpointDue))
     return {tick.images_seen: reproducible(tick.values) for tick in ticks}, last
