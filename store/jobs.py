@@ -133,7 +133,9 @@ def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
 
 
 def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Queue a job that failed or diverged, to go on from its newest checkpoint. Attempts and time start at 0 again.
+    """Queue a job that failed or diverged, to go on from its newest checkpoint.
+
+    Its crashes and its time are counted from 0 again. `attempt`, which fences writes, counts on.
 
     Raises NotFound; Conflict for any other job.
     """

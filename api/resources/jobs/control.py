@@ -28,7 +28,7 @@ ORDERS: dict[str, tuple[Callable[..., tables.Job], str]] = {
     ),
     "retry": (
         jobs.retry,
-        "Queue a failed or diverged job again, from its newest checkpoint. Its attempts are counted from 0.\n\n"
+        "Queue a failed or diverged job again, from its newest checkpoint, with its full attempts and time.\n\n"
         "A diverged one will diverge again unless the cause was the machine: fork it with other settings instead.",
     ),
 }

@@ -21,7 +21,7 @@ Gradients = list[Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """The last real and generated images of a step, without augmentation."""
+    """The last real and generated images of a step, before the discriminator's augmentation."""
 
     real_NCHW: Tensor
     fake_NCHW: Tensor
