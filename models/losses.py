@@ -1,7 +1,8 @@
 """Adversarial losses: pure functions of logits, float32, one logit for each image.
 
 Every loss is minimised. The discriminator's loss rewards high logits for real images and low logits for fakes; the
-generator's loss rewards high logits for fakes. sigma is the logistic function.
+generator's loss rewards high logits for fakes. sigma is the logistic function. `models/training/objective.py` applies
+them in a step.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""The detectors by name. Each checks a run at one moment and reports a failure, if there is one."""
+"""The detectors by name. Each checks a run at one moment and reports a failure, if there is one.
+
+To add one, write its `check` in a file of this folder and add a line to `REGISTRY`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
