@@ -2,8 +2,8 @@
 
 Every loss is minimised. The discriminator's loss rewards high logits for real images and low logits for fakes; the
 generator's loss rewards high logits for fakes. sigma is the logistic function. `models/training/objective.py` applies
-them to a batch. `models/training/methods/adversarial.py` calls it for the gradients of a step; compiled rounds call it in
-`compiled.py` of the same folder.
+them to a batch. `models/training/methods/adversarial.py` calls it for the gradients of a step; compiled rounds call it
+in `compiled.py` of the same folder.
 """
 
 from collections.abc import Callable

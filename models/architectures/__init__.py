@@ -1,8 +1,8 @@
 """The architectures by kind: sets of networks that are designed for each other.
 
 To add one, write its networks in a file of this folder and add a line to `REGISTRY`. Write its spec class in
-`models/specs/architectures.py`, name it in the union `Architecture` there, and export it from `models/specs/__init__.py`.
-docs/extending.md shows an example.
+`models/specs/architectures.py`, name it in the union `Architecture` there, and export it from
+`models/specs/__init__.py`. docs/extending.md shows an example.
 """
 
 from collections.abc import Mapping
