@@ -49,8 +49,11 @@ def _plain_log_lines() -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, renderer])
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 30.0, what: str = "") -> object:
-    """Return the condition's first true value; fail if it does not come in time."""
+def wait_for(condition: Callable[[], object], *, seconds: float = 120.0, what: str = "") -> object:
+    """Return the condition's first true value; fail if it does not come in time.
+
+    The default is generous: on a slow or busy machine one process takes many seconds to start.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():

@@ -23,7 +23,7 @@ from tests.faults import mortal_api
 from tests.faults.process import Process
 from tests.faults.servers import PostgreSQL, Redis
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 OUTAGE_SECONDS = 30.0
 """The seconds for which a look into the database is tried again."""
 
