@@ -13,7 +13,7 @@ from saddle.client import Client
 from saddle.errors import SaddleError, Unreachable
 
 START_SECONDS = 180.0
-"""On a slow machine that has not compiled its packages to bytecode yet, the first start takes a minute."""
+"""Generous: a first start compiles the packages to bytecode, and other work may share the cores."""
 
 
 @contextlib.contextmanager
