@@ -4,8 +4,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -16,6 +14,7 @@ from store import logs, queue, workers
 from store.database import Database, is_outage, retry
 from store.queue import Queue
 from store.settings import Settings
+from worker import heartbeat
 from worker.app import app
 from worker.process import die_with_parent
 from worker.supervisor import Supervisor
@@ -76,40 +75,13 @@ def bind_to_worker(**_: Any) -> None:
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def begin_beating(**_: Any) -> None:
     log.info("worker ready", worker=_worker_id())
-    threading.Thread(target=_beat, daemon=True).start()
+    settings = Settings()
+    heartbeat.start(settings, worker_id=_worker_id(), host=socket.gethostname(), pid=main_pid, shutdown=shutdown)
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery is untyped
 def stop_runner(**_: Any) -> None:
     shutdown.set()
-
-
-def _beat() -> None:
-    """Renew the worker's row until the worker shuts down, then remove it."""
-    settings = Settings()
-    database = Database(settings.database, deliver=lambda outbox: None)
-
-    def beat() -> None:
-        with database.write() as session:
-            workers.beat(
-                session, worker_id=_worker_id(), host=socket.gethostname(), pid=main_pid, device=settings.device
-            )
-
-    def leave() -> None:
-        with database.write() as session:
-            workers.leave(session, worker_id=_worker_id())
-
-    _unless_away(beat)
-    while not shutdown.wait(settings.heartbeat_seconds):
-        _unless_away(beat)
-    _unless_away(leave)
-
-
-def _unless_away(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except DBAPIError as error:
-        log.warning("no heartbeat: database away", error=str(error.orig))
 
 
 def _take_up(database: Database, job_id: str | None) -> None:
