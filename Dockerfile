@@ -17,10 +17,10 @@ COPY pyproject.toml requirements.lock ./
 
 FROM lock AS packages-cpu
 RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' requirements.lock)" \
- && pip install --constraint requirements.lock ".[service]"
+ && pip install --constraint requirements.lock ".[service,parquet]"
 
 FROM lock AS packages-cuda
-RUN pip install --constraint requirements.lock ".[service]"
+RUN pip install --constraint requirements.lock ".[service,parquet]"
 
 
 FROM python AS datasets

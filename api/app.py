@@ -17,7 +17,9 @@ from api.http.head import Head
 from api.http.middleware import RequestMiddleware
 from api.http.telemetry import Telemetry
 from api.live import Hub
-from api.resources import checkpoints, datasets, events, figures, health, keys, metrics, presets, samples, workers
+from api.resources import checkpoints, events, figures, health, keys, metrics, presets, samples, workers
+from api.resources.datasets import collection as dataset_collection
+from api.resources.datasets import contents, importing
 from api.resources.jobs import collection, control, forks
 from api.services import Services
 
@@ -33,7 +35,9 @@ ROUTERS = tuple(
         checkpoints,
         samples,
         presets,
-        datasets,
+        dataset_collection,
+        importing,
+        contents,
         figures,
         keys,
         health,

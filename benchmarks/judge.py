@@ -76,7 +76,7 @@ def judge(images_NHWC: Stored, *, folder: Path) -> Verdict:
 
 @cache
 def _of_the_test_split(folder: Path) -> Tensor:
-    return _features(fashion_mnist.load(folder=folder, split="test").images_NCHW)
+    return _features(fashion_mnist.load(folder=folder, split="holdout").images_NCHW)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from saddle import settings
-from saddle.commands import checkpoints, jobs, reference, submitting, terminal, watching
+from saddle.commands import checkpoints, datasets, jobs, reference, submitting, terminal, watching
 from saddle.errors import ApiError, SaddleError, UnexpectedAnswer, Unreachable
 
 USAGE, REFUSED, UNREACHABLE = 2, 3, 4
@@ -77,6 +77,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.add_typer(datasets.app, name="datasets")
 
 if __name__ == "__main__":
     app()

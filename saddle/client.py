@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from saddle import events
+from saddle.datasets import Datasets
 from saddle.errors import InvalidRequest, Unreachable
 from saddle.files import write_whole
 from saddle.schemas import Checkpoint, Estimate, Event, Figure, Grid, ItemT, Job, Page, Preset, Readiness, Series
@@ -29,6 +30,8 @@ class Client:
 
     def __init__(self, url: str, api_key: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._transport = Transport(url, api_key, sleep=sleep)
+        self.datasets = Datasets(self._transport)
+        """Import, list and delete datasets."""
 
     def __enter__(self) -> Self:
         return self

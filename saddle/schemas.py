@@ -84,6 +84,61 @@ class Checkpoint(Schema):
     """Whether it is kept, however many checkpoints are newer or better."""
 
 
+class ImportProgress(Schema):
+    entries: int
+    entries_total: int
+    fraction: float
+
+
+class Dataset(Schema):
+    """A dataset, built in or imported. Its facts are null until it is ready."""
+
+    id: str
+    name: str
+    status: str = "ready"
+    """importing, ready or failed."""
+    reason: Reason | None = None
+    progress: ImportProgress | None = None
+    kind: str = "builtin"
+    digest: str | None = None
+    resolution: int | None
+    channels: int | None
+    images: int | None
+    classes: tuple[str, ...]
+
+
+class FileReason(Schema):
+    name: str
+    reason: str
+
+
+class Conversion(Schema):
+    name: str
+    images: int
+    what: str
+
+
+class Duplicates(Schema):
+    exact: int
+    near: int
+
+
+class DatasetReport(Schema):
+    """What an imported file held, and what became of each picture."""
+
+    images: int
+    holdout_images: int
+    resolution: int
+    channels: int
+    conversions: tuple[Conversion, ...]
+    classes: tuple[dict[str, Any], ...]
+    duplicates: Duplicates
+    refused: int
+    refused_files: tuple[FileReason, ...]
+    ignored_files: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
 class Preset(Schema):
     name: str
     purpose: str

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -48,11 +48,16 @@ class Transport:
         *,
         params: Parameters | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, IO[bytes]]] | None = None,
         headers: Mapping[str, str] | None = None,
         repeat: bool,
+        timeout_seconds: float | None = None,
         also_answers: frozenset[int] = frozenset(),
     ) -> httpx.Response:
-        """Send a request and return its answer, with the body read.
+        """Send a request and return its answer, with the body read. `timeout_seconds`: how long it may be silent.
+
+        The body is JSON, or a form with files, which are sent from their beginning.
 
         `repeat` says that sending the request twice has the effect of sending it once. It is then sent again after a
         cut, and after 429, 503 and (for a POST whose first sending is still being worked on) 409 with Retry-After.
@@ -61,7 +66,16 @@ class Transport:
         if the body or a header cannot be sent.
         """
         try:
-            request = self._http.build_request(method, path, params=_given(params), json=body, headers=headers)
+            request = self._http.build_request(
+                method,
+                path,
+                params=_given(params),
+                json=body,
+                data=form,
+                files=files,
+                headers=headers,
+                timeout=TIMEOUT if timeout_seconds is None else httpx.Timeout(timeout_seconds, connect=10),
+            )
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidRequest(f"this cannot be sent: {error}") from error
         tries_left = TRIES if repeat else 1

@@ -28,13 +28,23 @@ class NewJob:
     max_seconds: float | None
     keep_latest: int
     keep_best: int
+    dataset_id: str | None = None
+    """The imported dataset that the job needs. It cannot be deleted before the job has ended."""
     forked_from_job: str | None = None
     forked_from_checkpoint: str | None = None
     kind: str = TRAINING
 
 
 def create(session: Session, *, new: NewJob, job_id: str | None = None) -> tables.Job:
-    """Create a queued job. `job_id`: the id made by a caller that stores files before the row."""
+    """Create a queued job. `job_id`: the id made by a caller that stores files before the row.
+
+    Raises Conflict if the dataset that it needs is gone.
+    """
+    if new.dataset_id is not None:
+        own = (tables.Dataset.id == new.dataset_id, tables.Dataset.tenant == new.tenant)
+        ready = select(tables.Dataset.id).where(*own, tables.Dataset.digest.is_not(None))
+        if session.scalar(ready.with_for_update()) is None:
+            raise Conflict(f"dataset {new.dataset_id} has just been deleted")
     at = states.now(session)
     job = tables.Job(id=job_id or ids.new("job"), status=states.QUEUED, available_at=at, created_at=at, **vars(new))
     session.add(job)
@@ -45,8 +55,8 @@ def create(session: Session, *, new: NewJob, job_id: str | None = None) -> table
 
 
 def get(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    """Return a job of a tenant. Raises NotFound, also for another tenant's job."""
-    job = session.scalar(select(tables.Job).where(tables.Job.id == job_id, tables.Job.tenant == tenant))
+    """Return a training job of a tenant. Raises NotFound, also for another tenant's job."""
+    job = session.scalar(select(tables.Job).where(*_one(job_id, tenant, TRAINING)))
     if job is None:
         raise NotFound(f"no job {job_id}")
     return job
@@ -62,8 +72,8 @@ def page(
     dataset: str | None,
     labels: dict[str, str],
 ) -> tuple[list[tables.Job], bool]:
-    """Return a page of a tenant's jobs, newest first, and whether there are more."""
-    query = select(tables.Job).where(tables.Job.tenant == tenant)
+    """Return a page of a tenant's training jobs, newest first, and whether there are more."""
+    query = select(tables.Job).where(tables.Job.tenant == tenant, tables.Job.kind == TRAINING)
     if after is not None:
         query = query.where(tables.Job.id < after)
     if status is not None:
@@ -98,33 +108,33 @@ def newest_measured(session: Session) -> tables.Job | None:
     return session.scalar(select(tables.Job).where(*measured).order_by(tables.Job.id.desc()).limit(1))
 
 
-def cancel(session: Session, *, job_id: str, tenant: str) -> tables.Job:
+def cancel(session: Session, *, job_id: str, tenant: str, kind: str = TRAINING) -> tables.Job:
     """Cancel a job for good: at once if no runner holds it, otherwise when its runner has stopped.
 
     A repetition changes nothing. Raises NotFound; Conflict for a job that has ended otherwise.
     """
-    job = _locked(session, job_id=job_id, tenant=tenant)
+    job = _locked(session, job_id=job_id, tenant=tenant, kind=kind)
     if job.status in states.ENDED - {states.CANCELLED}:
         raise Conflict(f"job {job_id} is {job.status}: it has ended, there is nothing to cancel")
     _stop(session, job=job, stopping=states.CANCELLING, stopped=states.CANCELLED, reason=states.CANCELLED_BY_CLIENT)
     return job
 
 
-def pause(session: Session, *, job_id: str, tenant: str) -> tables.Job:
+def pause(session: Session, *, job_id: str, tenant: str, kind: str = TRAINING) -> tables.Job:
     """Pause a job: at once if no runner holds it, otherwise when its runner has saved its state.
 
     A repetition changes nothing. Raises NotFound; Conflict for a job that has ended or is being cancelled.
     """
-    job = _locked(session, job_id=job_id, tenant=tenant)
+    job = _locked(session, job_id=job_id, tenant=tenant, kind=kind)
     if job.status in states.ENDED | {states.CANCELLING}:
         raise Conflict(f"job {job_id} is {job.status}: only a queued or running job can be paused")
     _stop(session, job=job, stopping=states.PAUSING, stopped=states.PAUSED, reason=states.PAUSED_BY_CLIENT)
     return job
 
 
-def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
+def resume(session: Session, *, job_id: str, tenant: str, kind: str = TRAINING) -> tables.Job:
     """Queue a paused job, to go on where it stood. Raises NotFound; Conflict for a job that is not paused."""
-    job = _locked(session, job_id=job_id, tenant=tenant)
+    job = _locked(session, job_id=job_id, tenant=tenant, kind=kind)
     if job.status != states.PAUSED:
         wait = "resume it once it is paused" if job.status == states.PAUSING else "only a paused job can be resumed"
         raise Conflict(f"job {job_id} is {job.status}: {wait}")
@@ -132,14 +142,14 @@ def resume(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     return job
 
 
-def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
+def retry(session: Session, *, job_id: str, tenant: str, kind: str = TRAINING) -> tables.Job:
     """Queue a job that failed or diverged, to go on from its newest checkpoint.
 
     Its crashes and its time are counted from 0 again. `attempt`, which fences writes, counts on.
 
     Raises NotFound; Conflict for any other job.
     """
-    job = _locked(session, job_id=job_id, tenant=tenant)
+    job = _locked(session, job_id=job_id, tenant=tenant, kind=kind)
     if job.status not in {states.FAILED, states.DIVERGED}:
         raise Conflict(f"job {job_id} is {job.status}: only a failed or diverged job can be tried again")
     job.crashes, job.seconds_run = 0, 0.0
@@ -147,9 +157,9 @@ def retry(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     return job
 
 
-def delete(session: Session, *, job_id: str, tenant: str) -> None:
+def delete(session: Session, *, job_id: str, tenant: str, kind: str = TRAINING) -> None:
     """Delete an ended job; the caller deletes its artifacts after the commit. Raises NotFound, Conflict."""
-    job = _locked(session, job_id=job_id, tenant=tenant)
+    job = _locked(session, job_id=job_id, tenant=tenant, kind=kind)
     if job.status not in states.ENDED:
         raise Conflict(f"job {job_id} is {job.status}: cancel it first, an ended job can be deleted")
     session.delete(job)
@@ -165,9 +175,12 @@ def _stop(session: Session, *, job: tables.Job, stopping: str, stopped: str, rea
         states.move(session, job=job, status=stopped, reason=reason)
 
 
-def _locked(session: Session, *, job_id: str, tenant: str) -> tables.Job:
-    query = select(tables.Job).where(tables.Job.id == job_id, tables.Job.tenant == tenant)
-    job = session.scalar(query.with_for_update())
+def _one(job_id: str, tenant: str, kind: str) -> tuple[ColumnElement[bool], ...]:
+    return tables.Job.id == job_id, tables.Job.tenant == tenant, tables.Job.kind == kind
+
+
+def _locked(session: Session, *, job_id: str, tenant: str, kind: str) -> tables.Job:
+    job = session.scalar(select(tables.Job).where(*_one(job_id, tenant, kind)).with_for_update())
     if job is None:
         raise NotFound(f"no job {job_id}")
     return job

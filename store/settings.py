@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     backoff_seconds: float = Field(default=2, ge=0, le=LONGEST_SECONDS)
     """The wait after the first crash. It doubles with each further crash, up to ten minutes."""
     max_body_bytes: int = Field(default=1_000_000, ge=1000)
+    max_upload_bytes: int = Field(default=20 * 2**30, ge=1000)
+    """The size of a file of images that a client may upload."""
     min_free_bytes: int = Field(default=64 * 2**20, ge=0)
     """The free space that a checkpoint must leave on the disk."""
     sweep_seconds: float = Field(default=600, gt=0, le=LONGEST_SECONDS)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 NAMING = {
@@ -17,7 +17,7 @@ NAMING = {
 
 class Table(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {int: BigInteger, float: Double, dict[str, Any]: Json, list[float]: Json}  # noqa: RUF012
+    type_annotation_map = {int: BigInteger, float: Double, dict[str, Any]: Json, list[float]: Json, list[str]: Json}  # noqa: RUF012
 
 
 class Job(Table):
@@ -38,6 +38,8 @@ class Job(Table):
     reason_code: Mapped[str | None] = mapped_column(String(64))
     reason_message: Mapped[str | None] = mapped_column(Text)
     dataset: Mapped[str] = mapped_column(String(100))
+    dataset_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    """The imported dataset that the job is trained on; null for a built-in one."""
     spec: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]]
     """The client's metadata."""
@@ -108,6 +110,32 @@ class Checkpoint(Table):
     pinned: Mapped[bool] = mapped_column(default=False)
     """Whether pruning keeps it, however many are newer or better."""
     created_at: Mapped[float]
+
+
+class Dataset(Table):
+    """An imported dataset. Its content is null until the job that imports it has succeeded."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(100))
+    file_name: Mapped[str] = mapped_column(String(255))
+    upload: Mapped[str | None] = mapped_column(String(300))
+    """The key of the uploaded file's artifact; null once it has been imported."""
+    upload_bytes: Mapped[int]
+    options: Mapped[dict[str, Any]]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    path: Mapped[str | None] = mapped_column(String(300))
+    """The key of the images' artifact."""
+    size_bytes: Mapped[int | None]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    facts: Mapped[dict[str, Any] | None]
+    class_names: Mapped[list[str] | None]
+    created_at: Mapped[float]
+
+    job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)
 
 
 class ApiKey(Table):

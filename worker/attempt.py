@@ -92,12 +92,17 @@ class Attempt:
 
     def finish(self, status: str, reason: payloads.Reason) -> None:
         """End the job."""
-        self.write(
+        self.end(
             lambda session: runs.finish(
                 session, job_id=self.job.id, attempt=self.job.attempt, status=status, reason=reason
             )
         )
+
+    def end(self, work: Callable[[Session], T]) -> T:
+        """End the job by a unit of work that writes its result too. Return what that returns."""
+        result = self.write(work)
         self.ended = True
+        return result
 
     def pause_on_failure(self, reason: payloads.Reason) -> None:
         """Pause the job until somebody has removed the cause."""
@@ -132,11 +137,7 @@ class Attempt:
     def saved(self) -> list[tables.Checkpoint]:
         """Return the job's checkpoints, newest first."""
 
-        def read() -> list[tables.Checkpoint]:
-            with self._db.read() as session:
-                return checkpoints.newest_first(session, job_id=self.job.id)
-
-        return database.retry(read, seconds=self.settings.lease_seconds)
+        return self.read(lambda session: checkpoints.newest_first(session, job_id=self.job.id))
 
     def add_checkpoint(self, new: NewCheckpoint) -> None:
         """Record a checkpoint whose files are stored, and remove those that the job no longer keeps."""
@@ -155,6 +156,15 @@ class Attempt:
             self.artifacts.delete(key)
 
     # The database
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Read from the database, again while it is away, for as long as the lease."""
+
+        def unit() -> T:
+            with self._db.read() as session:
+                return work(session)
+
+        return database.retry(unit, seconds=self.settings.lease_seconds)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Do one unit of work, again while the database is away, for as long as the lease."""

@@ -8,24 +8,25 @@ from fnmatch import fnmatchcase
 
 import structlog
 
-from store import checkpoints
+from store import checkpoints, datasets
 from store.artifacts import Artifacts, Listed
 from store.database import Database
 
 log = structlog.get_logger()
-JOBS = "jobs"
-CHECKPOINTS = "jobs/*/checkpoints/*"
-"""The only artifacts that have rows. Others are left alone."""
+PREFIXES = ("datasets", "jobs")
+WITH_ROWS = ("datasets/*/images-*", "datasets/*/upload", "jobs/*/checkpoints/*")
+"""The artifacts that have rows. Others are left alone."""
 
 
 def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) -> list[str]:
     """Remove and return the orphans older than `orphan_seconds`. Raises DBAPIError while the database is away."""
     # The disk is read first: a folder whose row is written meanwhile is too young.
-    found = [one.key for one in artifacts.list(JOBS) if one.age_seconds > orphan_seconds and _needs_a_row(one)]
+    listed = (one for prefix in PREFIXES for one in artifacts.list(prefix))
+    found = [one.key for one in listed if one.age_seconds > orphan_seconds and _needs_a_row(one)]
     if not found:
         return []
     with database.read() as session:
-        known = checkpoints.paths(session)
+        known = checkpoints.paths(session) | datasets.paths(session)
     removed = [key for key in found if key not in known]
     for key in removed:
         artifacts.delete(key)
@@ -34,4 +35,4 @@ def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) ->
 
 
 def _needs_a_row(one: Listed) -> bool:
-    return not one.whole or fnmatchcase(one.key, CHECKPOINTS)
+    return not one.whole or any(fnmatchcase(one.key, pattern) for pattern in WITH_ROWS)

@@ -7,7 +7,6 @@ from fastapi import Header, Response
 from sqlalchemy.orm import Session
 
 from api.http.access import Principal
-from api.http.body import JsonBody
 from api.services import Services
 from store import idempotency
 from store.idempotency import Answer
@@ -19,7 +18,7 @@ IdempotencyKey = Annotated[
 T = TypeVar("T")
 
 
-def find(services: Services, who: Principal, *, key: str | None, body: JsonBody) -> Response | None:
+def find(services: Services, who: Principal, *, key: str | None, fingerprint: str) -> Response | None:
     """Return the answer that this request got before, or None if it is new.
 
     Only needed before work that precedes the transaction: `create` looks again. Raises IdempotencyMismatch.
@@ -27,7 +26,7 @@ def find(services: Services, who: Principal, *, key: str | None, body: JsonBody)
     if key is None:
         return None
     with services.database.read() as session:
-        earlier = idempotency.find(session, tenant=who.tenant, key=key, fingerprint=body.fingerprint)
+        earlier = idempotency.find(session, tenant=who.tenant, key=key, fingerprint=fingerprint)
     return None if earlier is None else _response(earlier)
 
 
@@ -36,7 +35,7 @@ def create(
     who: Principal,
     *,
     key: str | None,
-    body: JsonBody,
+    fingerprint: str,
     make: Callable[[Session], T],
     answer: Callable[[T], Answer],
 ) -> tuple[Response, bool]:
@@ -46,7 +45,7 @@ def create(
     """
     with services.database.write() as session:
         if key is not None:
-            earlier = idempotency.reserve(session, tenant=who.tenant, key=key, fingerprint=body.fingerprint)
+            earlier = idempotency.reserve(session, tenant=who.tenant, key=key, fingerprint=fingerprint)
             if earlier is not None:
                 return _response(earlier), False
         told = answer(make(session))

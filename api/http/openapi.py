@@ -42,6 +42,22 @@ def body_of(model: type[BaseModel], *, example: dict[str, Any]) -> dict[str, Any
     return {"requestBody": {"required": True, "content": content}}
 
 
+def form_with_file(options: type[BaseModel]) -> dict[str, Any]:
+    """Describe a multipart form with a file, a name and options in JSON."""
+    schema = {
+        "type": "object",
+        "required": ["file", "name"],
+        "additionalProperties": False,
+        "properties": {
+            "file": {"type": "string", "format": "binary"},
+            "name": {"type": "string", "minLength": 1, "maxLength": 100},
+            "options": options.model_json_schema(),
+        },
+    }
+    content = {"multipart/form-data": {"schema": schema, "encoding": {"options": {"contentType": "application/json"}}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def install(app: FastAPI) -> None:
     """Make the application serve this document."""
 

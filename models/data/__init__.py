@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from models import specs
-from models.data import digits, fashion_mnist, points, stacked_fashion, uploaded
+from models.data import digits, fashion_mnist, mapped, points, stacked_fashion
 from models.data.errors import DatasetCorrupt, DatasetError, DatasetMissing
 from models.data.images import ImageData, Stored
 
 __all__ = ["BUILTIN", "REGISTRY", "DatasetCorrupt", "DatasetError", "DatasetMissing", "ImageData", "Stored", "load"]
 
-Split = Literal["train", "test"]
+Split = Literal["train", "holdout"]
 
 
 class Loader(Protocol):
@@ -19,15 +19,22 @@ class Loader(Protocol):
 
 
 def load(dataset: specs.Dataset, *, folder: Path, split: Split = "train") -> ImageData:
-    """Return the dataset's images, read from `folder`.
+    """Return the images of a dataset's split. The holdout is never trained on.
 
-    Raises DatasetMissing, with the command that fetches the files, or DatasetCorrupt if the files are damaged.
+    `folder` holds the files of built-in datasets, or is the folder of an imported one. Raises DatasetMissing, with the
+    command that fetches the files, or DatasetCorrupt if the files are damaged or not those that the spec names.
     """
     return REGISTRY[dataset.kind](dataset, folder=folder, split=split)
 
 
 def _builtin(dataset: specs.BuiltinDataset, *, folder: Path, split: Split) -> ImageData:
     return BUILTIN[dataset.name](folder=folder, split=split)
+
+
+def _uploaded(dataset: specs.UploadedDataset, *, folder: Path, split: Split) -> ImageData:
+    if mapped.read_manifest(folder).digest != dataset.digest:
+        raise DatasetCorrupt(f"{folder} holds other images than dataset {dataset.id} ({dataset.name}) when it was made")
+    return mapped.load(folder, split=split)
 
 
 BUILTIN: dict[str, Loader] = {
@@ -37,4 +44,4 @@ BUILTIN: dict[str, Loader] = {
     "grid": points.GRID.load,
     "stacked-fashion": stacked_fashion.load,
 }
-REGISTRY: dict[str, Callable[..., ImageData]] = {"builtin": _builtin, "uploaded": uploaded.load}
+REGISTRY: dict[str, Callable[..., ImageData]] = {"builtin": _builtin, "uploaded": _uploaded}

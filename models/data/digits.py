@@ -11,8 +11,8 @@ TEST_EVERY = 6
 """The test split is every sixth image. The training split is the whole set, because a generator needs every image."""
 
 
-def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """Return all 1,797 images (train), or every sixth of them, 300 (test); grey levels 0..16 are scaled to 0..255.
+def load(*, folder: Path, split: Literal["train", "holdout"]) -> ImageData:
+    """Return all 1,797 images (train), or every sixth of them, 300 (holdout); grey levels 0..16 are scaled to 0..255.
 
     The splits overlap, because the set is too small to hold images back from training. `folder` is not used.
     """

@@ -25,11 +25,11 @@ SHA256 = {
 }
 """SHA-256 of the uncompressed content: the home page and Debian compress the same data differently."""
 
-_PREFIX = {"train": "train", "test": "t10k"}
+_PREFIX = {"train": "train", "holdout": "t10k"}
 
 
-def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """Return 60,000 (train) or 10,000 (test) grey 28x28 images, from `folder/fashion-mnist` or the system's folder.
+def load(*, folder: Path, split: Literal["train", "holdout"]) -> ImageData:
+    """Return 60,000 (train) or 10,000 (holdout) grey 28x28 images, from `folder/fashion-mnist` or the system's folder.
 
     Raises DatasetMissing or DatasetCorrupt. Source: Xiao et al. 2017, arXiv:1708.07747.
     """

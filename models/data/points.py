@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from models.data.images import ImageData
 
-POINTS = {"train": 100_000, "test": 10_000}
-SEEDS = {"train": 20_181_201, "test": 20_181_202}
+POINTS = {"train": 100_000, "holdout": 10_000}
+SEEDS = {"train": 20_181_201, "holdout": 20_181_202}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +26,8 @@ class Gaussians:
     deviation: float
     """The standard deviation along each axis."""
 
-    def load(self, *, folder: Path, split: Literal["train", "test"]) -> ImageData:
-        """Return 100,000 (train) or 10,000 (test) points, float32, the same every time.
+    def load(self, *, folder: Path, split: Literal["train", "holdout"]) -> ImageData:
+        """Return 100,000 (train) or 10,000 (holdout) points, float32, the same every time.
 
         The label of point i is its mode, i mod M for M modes. `folder` is not used.
         """

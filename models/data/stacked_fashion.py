@@ -14,8 +14,8 @@ from models.data.images import ImageData
 SEED = 20_170_801
 
 
-def load(*, folder: Path, split: Literal["train", "test"]) -> ImageData:
-    """Return 60,000 (train) or 10,000 (test) RGB 28x28 images.
+def load(*, folder: Path, split: Literal["train", "holdout"]) -> ImageData:
+    """Return 60,000 (train) or 10,000 (holdout) RGB 28x28 images.
 
     Each channel is Fashion-MNIST's split in an order of its own. The label is 100 a + 10 b + c for garments a, b, c in
     red, green and blue. Raises DatasetMissing or DatasetCorrupt.

@@ -55,7 +55,7 @@ def _shift(images_NCHW: Tensor) -> Tensor:
 @torch.no_grad()
 def accuracy(network: garments.Garments, folder: Path) -> float:
     """Return the share of the 10,000 test images that the network classifies correctly."""
-    test_data = fashion_mnist.load(folder=folder, split="test")
+    test_data = fashion_mnist.load(folder=folder, split="holdout")
     images_NCHW, labels = torch.tensor(test_data.images_NCHW), torch.tensor(test_data.labels)
     right = [
         (network(pixels.to_float(images_NCHW[start : start + 1000])).argmax(1) == labels[start : start + 1000]).sum()

@@ -1,6 +1,6 @@
 """Named recipes, and the functions that complete a partial spec by one or amend a complete spec."""
 
-from models.presets.completion import DEFAULT_DATASET, amend, resolve
+from models.presets.completion import DEFAULT_DATASET, Find, amend, resolve
 from models.presets.registry import DEFAULT, REGISTRY, Preset
 
-__all__ = ["DEFAULT", "DEFAULT_DATASET", "REGISTRY", "Preset", "amend", "resolve"]
+__all__ = ["DEFAULT", "DEFAULT_DATASET", "REGISTRY", "Find", "Preset", "amend", "resolve"]

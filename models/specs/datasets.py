@@ -21,6 +21,9 @@ class DatasetFacts(Spec):
     channels: int = Field(ge=1, le=4)
     """Number of channels: 1 for grey, 3 for RGB, 2 for the coordinates of a point."""
     images: int = Field(ge=1, le=10**12)
+    """Images to train on."""
+    holdout_images: int = Field(default=0, ge=0, le=10**12)
+    """Images that are never trained on."""
     classes: int = Field(ge=0, le=10**6)
     """Number of classes; labels run from 0 to one less. 0: the images have no labels."""
     flips_natural: bool

@@ -28,7 +28,7 @@ def submit(
     file: File = None,
     *,
     preset: Annotated[str | None, typer.Option(help="The recipe that fills in the rest.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="A built-in dataset.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="A dataset's name or id.")] = None,
     name: Name = None,
     images: Images = None,
     seconds: Seconds = None,
@@ -41,15 +41,15 @@ def submit(
     as_json: terminal.Json = False,
 ) -> None:
     """Submit a job. Prints its id. Flags override the file, --set overrides both."""
-    flags = {
+    flags: dict[str, Any] = {
         "preset": preset,
-        "dataset": {"kind": "builtin", "name": dataset} if dataset else None,
         "name": name,
         "budget": {"images": images, "seconds": seconds},
         "seed": seed,
     }
-    spec = _part(file, flags, metadata=metadata or [], settings=set_ or [])
     with terminal.service() as client:
+        flags["dataset"] = _dataset(client, dataset) if dataset else None
+        spec = _part(file, flags, metadata=metadata or [], settings=set_ or [])
         if dry_run:
             estimate = client.dry_run(spec)
             for warning in estimate.warnings:
@@ -83,6 +83,14 @@ def fork(
     with terminal.service() as client:
         job = client.fork_job(job_id, changes, checkpoint=checkpoint, idempotency_key=idempotency_key)
         _tell(client, job, as_json=as_json, watch=watch)
+
+
+def _dataset(client: Client, name: str) -> JsonObject:
+    """Return the dataset as a spec names it. An unknown name is left for the service to refuse."""
+    found = client.datasets.find(name)
+    if found is not None and found.kind == "uploaded":
+        return {"kind": "uploaded", "id": found.id}
+    return {"kind": "builtin", "name": name}
 
 
 def _part(file: Path | None, flags: Mapping[str, Any], *, metadata: list[str], settings: list[str]) -> JsonObject:

@@ -15,10 +15,13 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from embedded.redis import free_port
+from saddle import cli
 from saddle.client import Client
 from tests import tiny
+from tests.pictures import picture
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = tiny.SPEC | {"checkpoint": {"every_images": 6_400}, "metrics": {"every_images": 640}}
@@ -138,6 +141,42 @@ def test_a_job_goes_the_whole_way_and_samples_are_the_same_bytes_after_a_restart
         assert client.samples_png(job.id, count=10, seed=7) == grid
         assert client.samples(job.id, count=100, seed=7, file_format="npz") == many
         assert client.samples_png(job.id, count=10, seed=8).png != grid.png
+
+
+def test_a_folder_of_pictures_becomes_a_model(stack, tmp_path):
+    for seed in range(40):
+        place = tmp_path / "pets" / ("cats", "dogs")[seed % 2] / f"{seed}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(picture(seed, form="JPEG"))
+    (tmp_path / "pets" / "notes.txt").write_text("hello")
+
+    def saddle(*arguments: str, code: int = 0) -> str:
+        environment = {"SADDLE_URL": stack.url, "SADDLE_API_KEY": stack.key_file.read_text().strip()}
+        ended = CliRunner().invoke(cli.app, arguments, env=environment, catch_exceptions=False)
+        assert ended.exit_code == code, ended.output
+        return ended.output
+
+    added = saddle("datasets", "add", "pets", str(tmp_path / "pets"), "--resolution", "28")
+    assert "36 images to train on and 4 held out, 28x28 colour, 2 classes" in added
+    assert "pets" in saddle("datasets", "list")
+    assert "status: ready" in saddle("datasets", "show", "pets")
+    assert "images are few" in saddle("datasets", "report", "pets")
+    assert "already a dataset named pets" in saddle("datasets", "add", "pets", str(tmp_path / "pets"), code=3)
+    tiny_spec = ("--set", "batch_size=16", "--set", 'architecture={"kind": "mlp", "generator_widths": [8]}')
+    job_id = saddle("submit", "--dataset", "pets", "--images", "64", *tiny_spec).strip()
+    saddle("watch", job_id)
+    png = tmp_path / "samples.png"
+    saddle("sample", job_id, "--count", "4", "-o", str(png))
+    assert png.read_bytes().startswith(b"\x89PNG")
+    paused = saddle("submit", "--dataset", "pets", *tiny_spec).strip()
+    saddle("pause", paused)
+    assert paused in saddle("datasets", "delete", "pets", code=3)
+    saddle("cancel", paused)
+    with stack.client() as client:
+        for event in client.follow_events(paused):
+            assert event.type != "evaluation"
+    assert "deleted" in saddle("datasets", "delete", "pets")
+    assert "there is no dataset pets" in saddle("datasets", "report", "pets", code=2)
 
 
 def test_a_job_survives_the_death_of_its_trainer_and_of_its_worker(stack, wait_for):

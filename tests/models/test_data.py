@@ -62,7 +62,7 @@ def test_digits_are_8x8_grey_from_black_to_white() -> None:
 
 
 def test_digits_test_split_is_always_the_same() -> None:
-    one, other = (data.load(DIGITS, folder=Path("/nonexistent"), split="test") for _ in range(2))
+    one, other = (data.load(DIGITS, folder=Path("/nonexistent"), split="holdout") for _ in range(2))
     assert one.digest == other.digest
     assert len(one) == 300
     assert set(one.labels.tolist()) == set(range(10))
@@ -91,7 +91,7 @@ def test_fetched_files_load_and_a_second_fetch_copies_nothing(
     train = data.load(FASHION, folder=folder)
     assert train.images_NCHW.shape == (6, 1, 28, 28)
     assert train.images_NCHW[0, 0, 0, :3].tolist() == [0, 1, 2]
-    assert data.load(FASHION, folder=folder, split="test").labels.tolist() == [0, 1]
+    assert data.load(FASHION, folder=folder, split="holdout").labels.tolist() == [0, 1]
     monkeypatch.setattr(fetch, "SOURCES", {"broken": broken})
     assert fetch.fetch(folder) == folder / "fashion-mnist"
     assert sorted(path.name for path in folder.iterdir()) == ["fashion-mnist"]
@@ -147,7 +147,7 @@ def test_points_scatter_about_their_modes_as_the_title_says(
 @pytest.mark.parametrize("dataset", [RING, GRID], ids=["ring", "grid"])
 def test_points_are_the_same_every_time_and_others_in_the_test_split(dataset: BuiltinDataset) -> None:
     one, other = (data.load(dataset, folder=NOWHERE) for _ in range(2))
-    test = data.load(dataset, folder=NOWHERE, split="test")
+    test = data.load(dataset, folder=NOWHERE, split="holdout")
     assert one.digest == other.digest
     assert len(test) == 10_000
     assert np.intersect1d(one.images_NCHW[:, 0], test.images_NCHW[:, 0]).size < 1000
@@ -168,7 +168,7 @@ def test_stacked_garments_hold_each_garment_once_a_channel_and_name_them(
         assert np.array_equal(stacked.images_NCHW[:, channel], garments.images_NCHW[order, 0])
     assert orders[0].tolist() != orders[1].tolist() != orders[2].tolist() != orders[0].tolist()
     assert data.load(STACKED, folder=folder).digest == stacked.digest
-    assert len(data.load(STACKED, folder=folder, split="test")) == 2
+    assert len(data.load(STACKED, folder=folder, split="holdout")) == 2
 
 
 def test_a_missing_source_of_stacked_garments_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

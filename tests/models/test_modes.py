@@ -14,7 +14,7 @@ from models.evaluators.modes import of_points, of_stacked_classes
 def test_the_data_cover_all_modes_evenly_and_lie_within_three_deviations_as_often_as_gaussians_do(
     gaussians: points.Gaussians,
 ) -> None:
-    test = gaussians.load(folder=Path("/nonexistent"), split="test")
+    test = gaussians.load(folder=Path("/nonexistent"), split="holdout")
     figures = of_points(torch.tensor(test.images_NCHW), gaussians)
     assert figures["modes"] == len(gaussians.centres)
     assert figures["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=0.004)

@@ -27,6 +27,41 @@ FIGURES = [
 ]
 
 
+REPORT = {
+    "images": 36,
+    "holdout_images": 4,
+    "resolution": 64,
+    "channels": 3,
+    "conversions": [{"name": "cropped", "images": 40, "what": "cut to a square"}],
+    "classes": [
+        {"name": "cats", "images": 18, "holdout_images": 2},
+        {"name": "dogs", "images": 18, "holdout_images": 2},
+    ],
+    "duplicates": {"exact": 1, "near": 2, "examples": []},
+    "refused": 12,
+    "refused_files": [{"name": f"{number}.png", "reason": "is empty"} for number in range(12)],
+    "ignored_files": ["readme.txt"],
+    "advice": ["40 images are few"],
+}
+
+
+def dataset(dataset_id: str, name: str, *, kind: str = "uploaded", status: str = "ready") -> dict[str, Any]:
+    ready = status == "ready"
+    return {
+        "id": dataset_id,
+        "name": name,
+        "kind": kind,
+        "status": status,
+        "reason": None,
+        "progress": {"entries": 40 if ready else 0, "entries_total": 40, "fraction": 1.0 if ready else 0.0},
+        "digest": None,
+        "resolution": 64 if ready else None,
+        "channels": 3 if ready else None,
+        "images": 36 if ready else None,
+        "classes": ["cats", "dogs"] if ready else [],
+    }
+
+
 @dataclass
 class Request:
     method: str
@@ -58,6 +93,14 @@ class FakeSaddle:
     cut_after: deque[int] = field(default_factory=deque)
     close_after: deque[int] = field(default_factory=deque)
     pinned: set[str] = field(default_factory=set)
+    datasets: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {
+            "ds_1": dataset("ds_1", "shoes"),
+            "digits": dataset("digits", "digits", kind="builtin"),
+        }
+    )
+    imports: deque[dict[str, Any]] = field(default_factory=deque)
+    """What becomes of a dataset that is imported, each time it is asked for."""
 
     def answer_next(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Give this answer to the next request. Status 0 cuts the connection without an answer."""
@@ -135,7 +178,8 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        body = json.loads(content) if content else None
+        is_form = self.headers.get("Content-Type", "").startswith("multipart/")
+        body = content if is_form else json.loads(content) if content else None
         self.fake.requests.append(Request(self.command, url.path, query, dict(self.headers), body))
         if self.fake.instead:
             answer = self.fake.instead.popleft()
@@ -161,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
             case ("GET", "presets"):
                 preset = {"name": "robust", "purpose": "The default.", "spec": {"batch_size": 128}}
                 self._json(200, {"data": [preset], "has_more": False, "next": None})
+            case (_, "datasets", *rest):
+                self._datasets(method, rest, query)
             case ("GET", "figures"):
                 self._json(200, {"data": FIGURES, "has_more": False, "next": None})
             case ("GET", "presets", name):
@@ -176,6 +222,29 @@ class Handler(BaseHTTPRequestHandler):
                 self._what_a_job_left(job_id, rest, query)
             case _:
                 self._problem(404, "Not Found", "no such path")
+
+    def _datasets(self, method: str, path: list[str], query: dict[str, str]) -> None:
+        match (method, *path):
+            case ("GET",):
+                self._page(list(self.fake.datasets.values()), query)
+            case ("POST",):
+                self.fake.datasets["ds_2"] = dataset("ds_2", "pets", status="importing")
+                self._json(202, self.fake.datasets["ds_2"])
+            case (_, dataset_id, *_) if dataset_id not in self.fake.datasets:
+                self._problem(404, "Not Found", f"no dataset {dataset_id}")
+            case ("GET", dataset_id):
+                found = self.fake.datasets[dataset_id]
+                if found["status"] == "importing" and self.fake.imports:
+                    self.fake.datasets[dataset_id] = found | self.fake.imports.popleft()
+                self._json(200, self.fake.datasets[dataset_id])
+            case ("GET", _, "report"):
+                self._json(200, REPORT)
+            case ("POST", dataset_id, "cancel"):
+                self.fake.datasets[dataset_id]["status"] = "failed"
+                self._json(200, self.fake.datasets[dataset_id])
+            case ("DELETE", dataset_id):
+                del self.fake.datasets[dataset_id]
+                self._bytes(204, b"")
 
     def _job(self, method: str, path: list[str], body: Any) -> None:
         match (method, *path):

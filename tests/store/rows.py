@@ -35,7 +35,7 @@ def claim(db: Database, job_id: str, *, owner: str = "w1", lease_seconds: float 
 
 def get(db: Database, job_id: str) -> tables.Job:
     with db.read() as session:
-        return jobs.get(session, job_id=job_id, tenant="default")
+        return session.get_one(tables.Job, job_id)
 
 
 def crash(db: Database, job_id: str, *, attempt: int, backoff_seconds: float = 0) -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from api.resources.jobs import creation
 from models import presets
-from store import jobs, runs, tables
+from store import datasets, ids, jobs, runs, tables
 from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
 from store.settings import Settings
 from tests import tiny
 from worker.attempt import Attempt
+from worker.kinds import dataset_import
 from worker.supervisor import Supervisor
 
 TINY = tiny.SPEC | {
@@ -21,6 +22,16 @@ TINY = tiny.SPEC | {
     "metrics": {"every_images": 640},
 }
 LONG = TINY | {"budget": {"images": 10**9}}
+IMPORT = {
+    "resolution": 28,
+    "fit": "crop",
+    "channels": "auto",
+    "labels": "folders",
+    "flips_natural": False,
+    "background": "#ffffff",
+    "holdout": 0.1,
+    "layout": "images",
+}
 
 
 @pytest.fixture
@@ -50,7 +61,8 @@ def db(settings: Settings, broker: Queue) -> Iterator[Database]:
 @pytest.fixture
 def submit(db: Database) -> Callable[[dict[str, Any]], str]:
     def create(part: dict[str, Any]) -> str:
-        new = creation.new_job(presets.resolve(part), tenant="default")
+        find = creation.finder(db, "default")
+        new = creation.new_job(presets.resolve(part, find=find), tenant="default")
         with db.write() as session:
             return jobs.create(session, new=new).id
 
@@ -61,7 +73,7 @@ def submit(db: Database) -> Callable[[dict[str, Any]], str]:
 def job_of(db: Database) -> Callable[[str], tables.Job]:
     def get(job_id: str) -> tables.Job:
         with db.read() as session:
-            return jobs.get(session, job_id=job_id, tenant="default")
+            return session.get_one(tables.Job, job_id)
 
     return get
 
@@ -93,3 +105,35 @@ def supervise(db: Database, settings: Settings) -> Callable[..., None]:
         Supervisor(database=db, settings=settings, owner="test", shutting_down=shutting_down).run(job_id)
 
     return run
+
+
+@pytest.fixture
+def artifacts(settings: Settings) -> LocalArtifacts:
+    return LocalArtifacts(settings.artifacts_dir)
+
+
+@pytest.fixture
+def upload(db: Database, artifacts: LocalArtifacts) -> Callable[..., tables.Dataset]:
+    """Store a file as the API does, and queue its import."""
+
+    def create(path: Path, *, form: str = "zip", entries: int = 40, **options: object) -> tables.Dataset:
+        dataset_id = ids.new("ds")
+        key = f"datasets/{dataset_id}/upload"
+        with artifacts.put(key, min_free_bytes=0) as folder:
+            (folder / dataset_import.UPLOAD).write_bytes(path.read_bytes())
+        new = datasets.NewDataset(
+            id=dataset_id,
+            tenant="default",
+            name=f"pets {dataset_id[-6:]}",
+            file_name=path.name,
+            upload=key,
+            upload_bytes=path.stat().st_size,
+            options=IMPORT | options,
+            form=form,
+            entries=entries,
+            resolution=28,
+        )
+        with db.write() as session:
+            return datasets.create(session, new=new)
+
+    return create

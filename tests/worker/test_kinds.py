@@ -83,7 +83,7 @@ def test_a_killed_runner_is_tried_again_where_its_progress_stood(db, supervise, 
     with in_background(supervise, job_id):
         wait_for(lambda: job_of(job_id).images_seen > job.images_seen)
         with db.write() as session:
-            jobs.cancel(session, job_id=job_id, tenant="default")
+            jobs.cancel(session, job_id=job_id, tenant="default", kind=KIND)
     assert messages(db, job_id) == ["counts from 0", f"counts from {job.images_seen}"]
     seen = counted(db, job_id)
     assert seen == list(range(1, len(seen) + 1)), "nothing is counted twice or left out"
@@ -106,11 +106,11 @@ def test_a_pause_keeps_its_progress_and_a_resume_goes_on(db, supervise, count, j
     with in_background(supervise, job_id):
         wait_for(lambda: job_of(job_id).images_seen > 5)
         with db.write() as session:
-            jobs.pause(session, job_id=job_id, tenant="default")
+            jobs.pause(session, job_id=job_id, tenant="default", kind=KIND)
     paused = job_of(job_id)
     assert (paused.status, paused.crashes, paused.reason_code) == ("paused", 0, "paused")
     with db.write() as session:
-        jobs.resume(session, job_id=job_id, tenant="default")
+        jobs.resume(session, job_id=job_id, tenant="default", kind=KIND)
     stop = threading.Event()
     with in_background(supervise, job_id, shutting_down=stop.is_set):
         wait_for(lambda: job_of(job_id).images_seen > paused.images_seen)
@@ -123,7 +123,7 @@ def test_a_cancel_ends_it(db, supervise, count, job_of, wait_for):
     with in_background(supervise, job_id):
         wait_for(lambda: job_of(job_id).images_seen > 0)
         with db.write() as session:
-            jobs.cancel(session, job_id=job_id, tenant="default")
+            jobs.cancel(session, job_id=job_id, tenant="default", kind=KIND)
         wait_for(lambda: job_of(job_id).status == states.CANCELLED, seconds=10)
     assert runners() == []
 

@@ -2,19 +2,13 @@ import os
 import time
 from pathlib import Path
 
-import pytest
-
 from store import checkpoints, runs
 from store.artifacts import LocalArtifacts
+from tests.pictures import cats_and_dogs
 from tests.worker.conftest import TINY
 from worker.orphans import sweep
 
 OLD = 2 * 3600.0
-
-
-@pytest.fixture
-def artifacts(settings) -> LocalArtifacts:
-    return LocalArtifacts(settings.artifacts_dir)
 
 
 def folder(artifacts: LocalArtifacts, relative: str, *, age_seconds: float = OLD) -> Path:
@@ -51,6 +45,20 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
     for gone in (orphan, partial, doomed, of_a_deleted_job, doomed_job):
         assert not gone.exists()
     assert sweep(db, artifacts, orphan_seconds=3600) == []
+
+
+def test_files_of_datasets_are_kept_as_long_as_they_have_a_row(db, artifacts, upload, tmp_path):
+    made = upload(cats_and_dogs(tmp_path / "pets.zip"))
+    uploaded = artifacts.root / made.upload
+    os.utime(uploaded, (0, 0))
+    gone = [
+        folder(artifacts, f"datasets/{made.id}/.images-1.abc.partial"),
+        folder(artifacts, f"datasets/{made.id}/images-1"),
+        folder(artifacts, "datasets/ds_0/upload"),
+    ]
+    assert len(sweep(db, artifacts, orphan_seconds=3600)) == 3
+    assert uploaded.exists()
+    assert not any(path.exists() for path in gone)
 
 
 def test_an_installation_without_artifacts_is_swept(db, artifacts):

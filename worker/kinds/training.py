@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -11,7 +12,7 @@ from models.checkpoints.progress import Progress
 from models.data.errors import DatasetMissing
 from models.runtime import parallel, precision
 from models.specs import figures, stored
-from store import checkpoints, payloads, states
+from store import checkpoints, datasets, payloads, states
 from store.payloads import Reason
 from worker import ranks
 from worker.attempt import Attempt, Stopped
@@ -51,7 +52,7 @@ class _Training:
         device = _device(attempt.settings.device)
         number = ranks.count(spec, limit=attempt.settings.processes, device=device)
         device = ranks.device_of(0, device=device, number=number)
-        dataset = data.load(spec.dataset, folder=attempt.settings.datasets_dir)
+        dataset = data.load(spec.dataset, folder=self._dataset_folder())
         resume = self._newest_checkpoint()
         progress = resume.snapshot.progress if resume else Progress()
         numbers = precision.autocast_dtype(spec.precision, device=device) or torch.float32
@@ -95,6 +96,16 @@ class _Training:
                 case training.Finished():
                     used_up = f"{event.reason.removeprefix('budget_')} of the budget are used up"
                     attempt.finish(states.SUCCEEDED, Reason("completed", f"the {used_up}"))
+
+    def _dataset_folder(self) -> Path:
+        """Return the folder of the dataset's files. Raises DatasetMissing."""
+        attempt, dataset = self._attempt, self._spec.dataset
+        if dataset.kind == "builtin":
+            return attempt.settings.datasets_dir
+        row = attempt.read(lambda session: datasets.usable(session, dataset_id=dataset.id, tenant=attempt.job.tenant))
+        if row is None or row.path is None:
+            raise DatasetMissing(f"dataset {dataset.id} ({dataset.name}) has been deleted")
+        return attempt.artifacts.local_copy(row.path)
 
     def _newest_checkpoint(self) -> checkpoint.Checkpoint | None:
         """Read the newest checkpoint that is whole; report and pass over a damaged one. Raises _OriginDamaged."""

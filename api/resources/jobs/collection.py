@@ -15,7 +15,7 @@ from api.http.idempotency import IdempotencyKey
 from api.http.ids import JobId
 from api.http.pages import Page
 from api.resources.jobs.answers import DryRun, JobOut, Parameters
-from api.resources.jobs.creation import accepted, new_job
+from api.resources.jobs.creation import accepted, finder, new_job
 from api.services import Services
 from models import presets
 from models.specs import TrainingSpec, advice, stored
@@ -44,7 +44,7 @@ def create(
 ) -> Response:
     """Start a training job. Any part of a spec will do: the preset fills in the rest."""
     try:
-        spec = presets.resolve(body.data)
+        spec = presets.resolve(body.data, find=finder(services.database, who.tenant))
     except ValidationError as error:
         raise invalid_spec(error, body.data) from error
     if dry_run:
@@ -55,7 +55,7 @@ def create(
         services,
         who,
         key=idempotency_key,
-        body=body,
+        fingerprint=body.fingerprint,
         make=lambda session: jobs.create(session, new=new),
         answer=accepted,
     )

@@ -15,7 +15,7 @@ from api.http.errors import BODY, REFUSED, documented, invalid, invalid_spec
 from api.http.idempotency import IdempotencyKey
 from api.http.ids import CHECKPOINT_CHOICE, JobId
 from api.resources.jobs.answers import JobOut
-from api.resources.jobs.creation import accepted, new_job
+from api.resources.jobs.creation import accepted, finder, new_job
 from api.services import Services
 from models import presets
 from models.checkpoints import forks
@@ -61,14 +61,14 @@ def fork(
     except ValidationError as error:
         raise invalid_spec(error, body.data) from error
     # Before the parent is read: since the first request it may have been deleted or have trained too far.
-    earlier = idempotency.find(services, who, key=idempotency_key, body=body)
+    earlier = idempotency.find(services, who, key=idempotency_key, fingerprint=body.fingerprint)
     if earlier is not None:
         return earlier
     with services.database.read() as session:
         parent = jobs.get(session, job_id=job_id, tenant=who.tenant)
         source = _source(session, parent, wish.checkpoint)
     before = stored.read(parent.spec)
-    spec = _amended(before, wish.spec, images_seen=source.images_seen)
+    spec = _amended(before, wish.spec, find=finder(services.database, who.tenant), images_seen=source.images_seen)
     child_id = ids.new("job")
     alike = _measured_alike(before, spec)
     copy = NewCheckpoint(
@@ -91,7 +91,9 @@ def fork(
         services.artifacts.delete(f"jobs/{child_id}")
         raise
     # The files stay if this raises: the commit may have succeeded. Those without a row are swept later.
-    answer, is_new = idempotency.create(services, who, key=idempotency_key, body=body, make=make, answer=accepted)
+    answer, is_new = idempotency.create(
+        services, who, key=idempotency_key, fingerprint=body.fingerprint, make=make, answer=accepted
+    )
     if not is_new:
         services.artifacts.delete(f"jobs/{child_id}")
     return answer
@@ -107,10 +109,10 @@ def _source(session: Session, parent: tables.Job, which: str) -> tables.Checkpoi
     return checkpoints.get(session, job_id=parent.id, checkpoint_id=which)
 
 
-def _amended(before: TrainingSpec, changes: Mapping[str, Any], *, images_seen: int) -> TrainingSpec:
+def _amended(before: TrainingSpec, changes: Mapping[str, Any], *, find: presets.Find, images_seen: int) -> TrainingSpec:
     """Return the spec with its changes. Raises Problem 422."""
     try:
-        spec = presets.amend(before, changes)
+        spec = presets.amend(before, changes, find=find)
     except ValidationError as error:
         raise invalid_spec(error, changes, at="/spec") from error
     problem = forks.problem(before, spec, images_seen=images_seen)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.api.conftest import make_key
@@ -19,11 +21,17 @@ def test_without_a_valid_key_every_answer_is_the_same_401(anonymous, headers):
 
 def test_no_route_but_health_and_telemetry_answers_without_a_key(anonymous):
     document = anonymous.get("/openapi.json").json()
-    ids = {"job_id": f"job_{'0' * 26}", "checkpoint_id": f"ckpt_{'0' * 26}", "key_id": f"key_{'0' * 26}"}
+    ids = {
+        "dataset_id": f"ds_{'0' * 26}",
+        "number": "0",
+        "job_id": f"job_{'0' * 26}",
+        "checkpoint_id": f"ckpt_{'0' * 26}",
+        "key_id": f"key_{'0' * 26}",
+    }
     open_to_all = {"/healthz", "/readyz", "/metrics"}
     asked = 0
     for path, operations in document["paths"].items():
-        names = {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        names = set(re.findall(r"{(\w+)}", path))
         address = path.format(**(dict.fromkeys(names, "robust") | ids))
         for method in operations:
             answer = anonymous.request(method, address)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.resources import datasets
+from api.resources.datasets import contents
 from models.data import catalog, fashion_mnist
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets._preview_png.cache_clear()
+    contents._preview_png.cache_clear()
     yield
-    datasets._preview_png.cache_clear()
+    contents._preview_png.cache_clear()
 
 
 def preview(client, name):
