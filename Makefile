@@ -10,7 +10,7 @@ PROCESSES := tests/worker tests/faults
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test slow faults soak check format bench gallery clean
+.PHONY: help demo serve test slow faults soak check format bench emoji gallery clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ format: $(VENV)/.installed  ## rewrite the sources as `make check` wants them
 
 bench: $(VENV)/.installed $(GARMENTS)  ## the performance claims, each beside its reference
 	$(BIN)/python -m benchmarks
+
+emoji: $(VENV)/.installed  ## draw four designs of emoji, 14,800 pictures in colour, as a dataset to import
+	$(BIN)/python -m benchmarks.emoji $(DATA)/emoji
 
 gallery: $(VENV)/.installed $(GARMENTS)  ## train every preset for a minute; pictures and figures go to docs/gallery
 	$(BIN)/python -m benchmarks.gallery
