@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures, machine, memory, modes, quality, service, throughput
+from benchmarks import figures, imports, machine, memory, modes, quality, service, throughput
 
 RESULTS = Path("bench.json")
 
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[], list[figures.Row]]] = {
     "points": modes.measure_points,
     "stacked": modes.measure_stacked,
     "service": service.measure,
+    "imports": imports.measure,
 }
 
 
