@@ -24,9 +24,9 @@ from sklearn.datasets import load_sample_images
 from benchmarks import figures
 from models.data import ImageData, batches, mapped
 from models.data.importers import importing, pictures
+from models.data.importers.fitting import Wish
 from models.data.importers.importing import Imported
 from models.data.importers.limits import Limits
-from models.data.importers.pictures import Wish
 from models.specs.imports import ImportOptions
 
 PHOTOS = 10_000

@@ -17,7 +17,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the arrays hold. `digest` is the SHA-256 of shape, split, classes, images and labels."""
+    """The shape and split of the arrays. `digest` is the SHA-256 of shape, split, classes, images and labels."""
 
     version: int
     images: int

@@ -15,7 +15,7 @@ class ImportOptions(Spec):
     resolution: SIDES | Literal["auto"] = "auto"
     """Pixels a side. auto: that of the pictures if all are equal squares, else 64, or 32 for smaller pictures."""
     fit: Literal["crop", "pad", "stretch"] = "crop"
-    """What to do with a picture that is not square: cut its longer sides, add a margin, or distort it."""
+    """How a picture that is not square is fitted: its longer sides cut, a margin added, or distorted."""
     channels: Literal["auto", 1, 3] = "auto"
     """1 for grey, 3 for colour. auto: grey if every picture is grey."""
     labels: Literal["folders", "csv", "none"] = "folders"

@@ -45,7 +45,7 @@ def _holds_arrays(path: Path) -> bool:
         with zipfile.ZipFile(path) as file:
             names = file.namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return False
+        return False  # damaged: the format zip opens it again, and says what is wrong
     if any(name.endswith("data.pkl") for name in names):
         raise SourceRefused("unsupported", f"it is a pickle, which is never opened; upload {READ}")
     return bool(names) and all(name.endswith(".npy") for name in names)

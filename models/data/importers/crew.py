@@ -10,9 +10,9 @@ from pathlib import Path
 
 from models.data.importers import decoder
 from models.data.importers.decoder import BLOCK, Task
+from models.data.importers.fitting import Wish
 from models.data.importers.limits import Limits
 from models.data.importers.messages import End, Lost, Reader, Told
-from models.data.importers.pictures import Wish
 
 MOST_LOST = 100
 """Pictures that may end the process that reads them. With one more, the whole file is given up."""

@@ -20,9 +20,9 @@ from models.data import importers
 from models.data.importers import messages, pictures, sandbox
 from models.data.importers.entries import Entry, Source
 from models.data.importers.errors import PictureRefused, SourceRefused
+from models.data.importers.fitting import Wish
 from models.data.importers.limits import Limits
 from models.data.importers.messages import Begun, End, Told
-from models.data.importers.pictures import Wish
 
 BLOCK = 16
 MOST_IGNORED = 1_000

@@ -21,7 +21,7 @@ PICTURES = frozenset(
 )
 """Suffixes of files that are taken for pictures. What they hold is seen when they are decoded."""
 JUNK = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini", "@eadir", ".git", ".svn"})
-"""What systems leave in folders. Never a picture, never a class."""
+"""Names that systems leave in folders. They are never a picture and never a class."""
 LABELS_CSV = "labels.csv"
 PIECE = 2**20
 
@@ -51,7 +51,7 @@ class Source(Protocol):
 
 @dataclass
 class Aside:
-    """Whatever an archive holds beside pictures."""
+    """The contents of an archive beside its pictures."""
 
     folders: set[str]
     """Folders by their own entries, so that one without pictures is known."""
@@ -108,7 +108,7 @@ def too_many(limits: Limits) -> SourceRefused:
 
 
 class Budget:
-    """What an archive may still unpack to."""
+    """Counts the entries and the unpacked bytes of an archive against its limits."""
 
     def __init__(self, packed_bytes: int, limits: Limits) -> None:
         self._packed = packed_bytes
@@ -137,7 +137,7 @@ class Budget:
 
 
 class Archive:
-    """What the formats of archives share: which members are pictures, and what lies beside them."""
+    """The base of archive formats: tells pictures from what lies beside them."""
 
     def __init__(self, packed_bytes: int, limits: Limits) -> None:
         self.limits = limits

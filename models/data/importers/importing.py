@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from models.data import mapped
 from models.data.importers import crew, duplicates, labelling, report, split
 from models.data.importers.errors import SourceRefused
+from models.data.importers.fitting import Wish
 from models.data.importers.labelling import Labels
 from models.data.importers.limits import Limits
 from models.data.importers.messages import End, Told
-from models.data.importers.pictures import Wish
 from models.data.importers.report import Duplicates, Report, Tally
 from models.data.mapped import Manifest
 from models.specs.imports import ImportOptions
@@ -76,7 +76,7 @@ def run(
 
 
 class _Decoding:
-    """What is remembered of each accepted picture."""
+    """Remembers a few numbers of each accepted picture."""
 
     def __init__(self, channels: int, resolution: int) -> None:
         self.shape = channels, resolution, resolution

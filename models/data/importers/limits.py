@@ -26,4 +26,4 @@ class Limits:
     memory_bytes: int = 3 * 2**30
     """The address space of a process that reads the file."""
     message_bytes: int = 64 * 2**20
-    """What such a process may say at once, beside pixels. A file of labels is the longest."""
+    """The longest message of such a process, beside pixels. A file of labels is the longest of all."""

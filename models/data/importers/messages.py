@@ -30,7 +30,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Told:
-    """What became of one entry."""
+    """An entry that was decoded or refused."""
 
     entry: int
     name: str

@@ -6,13 +6,14 @@ Resampling is Pillow's LANCZOS, which averages over all pixels that an image shr
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from models.data.importers import fitting
 from models.data.importers.errors import PictureRefused
+from models.data.importers.fitting import Wish
 from models.data.importers.limits import Limits
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM")
@@ -42,17 +43,6 @@ CONVERSIONS = {
     "to colour": "grey turned into colour",
 }
 """The names of conversions, and what the report says of the pictures."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What every picture becomes."""
-
-    resolution: int
-    fit: Literal["crop", "pad", "stretch"]
-    channels: Literal["auto", 1, 3]
-    """auto: 3 for now. Whether all pictures are grey is known at the end."""
-    background: tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +244,7 @@ def _finished(
     """Fit a grey or RGB picture into a square and give it the wanted channels."""
     if image.mode not in {"L", "RGB"}:
         image = _opaque(_in_colour(image, notes, profile=None), notes, background=wish.background)
-    image = _fitted(image, wish=wish, notes=notes, gap=gap)
+    image = fitting.fitted(image, wish=wish, notes=notes, gap=gap)
     pixels = np.asarray(image)
     grey = pixels.ndim == 2 or bool((pixels == pixels[:, :, :1]).all())
     if wish.channels == 1 and pixels.ndim == 3:
@@ -267,38 +257,3 @@ def _finished(
         notes.append("to colour")
     pixels_CHW = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return Picture(np.ascontiguousarray(pixels_CHW), grey, form, mode, size[0], size[1], tuple(notes))
-
-
-def _fitted(image: Image.Image, *, wish: Wish, notes: list[str], gap: float | None) -> Image.Image:
-    """Return the square image of the wanted resolution."""
-    side, (width, height) = wish.resolution, image.size
-    box: tuple[float, float, float, float] = (0, 0, width, height)
-    target = side, side
-    measured = min(width, height)
-    if width != height:
-        if wish.fit == "crop":
-            square = min(width, height)
-            left, top = (width - square) / 2, (height - square) / 2
-            box = left, top, left + square, top + square
-            notes.append("cropped")
-        elif wish.fit == "pad":
-            measured = max(width, height)
-            target = max(1, round(side * width / measured)), max(1, round(side * height / measured))
-            notes.append("padded")
-        else:
-            notes.append("stretched")
-    if measured < side:
-        notes.append("enlarged")
-    elif measured > side:
-        notes.append("shrunk")
-    if target == (width, height) and box == (0, 0, width, height):
-        small = image
-    else:
-        small = image.resize(target, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
-    if target == (side, side):
-        return small
-    if small.mode == "L" and len(set(wish.background)) > 1:
-        small = small.convert("RGB")
-    ground = Image.new(small.mode, (side, side), wish.background if small.mode == "RGB" else wish.background[0])
-    ground.paste(small, ((side - target[0]) // 2, (side - target[1]) // 2))
-    return ground

@@ -32,7 +32,7 @@ class Conversion(_Part):
     name: str
     images: int
     what: str
-    """What was done to them, for people."""
+    """The conversion in words, for people."""
 
 
 class ClassCount(_Part):

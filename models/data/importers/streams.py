@@ -18,7 +18,7 @@ GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 LARGEST_WINDOW = 2**27
 """Zstandard's window, and so the memory that unpacking may take."""
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
-"""What reading a damaged or cut-off stream raises."""
+"""The errors that reading a damaged or cut-off stream raises."""
 
 
 class _Counted(io.RawIOBase):
@@ -31,7 +31,7 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]  # typeshed names a buffer type that Python 3.11 does not have
         try:
             piece = self._stream.read(len(buffer))
         except BROKEN as error:

@@ -16,8 +16,8 @@ from models.data import importers
 from models.data.importers import crew, pictures, sandbox
 from models.data.importers.entries import Content, Entry
 from models.data.importers.errors import PictureRefused, SourceRefused
+from models.data.importers.fitting import Wish
 from models.data.importers.limits import Limits
-from models.data.importers.pictures import Wish
 from models.specs.imports import ImportOptions
 
 SAMPLE = 64
@@ -36,7 +36,7 @@ class Survey:
     entries: int
     """Pictures, or arrays' rows. They are counted, not decoded."""
     resolution: int
-    """That of the options. For auto, the one that suits the first pictures."""
+    """The side in pixels: as the options say or, for auto, as suits the first pictures."""
 
 
 def look(path: Path, *, options: ImportOptions, limits: Limits) -> Survey:

@@ -1,4 +1,4 @@
-"""What is served of an imported dataset: its report, its pictures, and a job on it."""
+"""An imported dataset as it is served: its report, its pictures, and a job on it."""
 
 import io
 

@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 
 from models.data.importers import pictures
 from models.data.importers.errors import PictureRefused
+from models.data.importers.fitting import Wish
 from models.data.importers.limits import Limits
-from models.data.importers.pictures import Wish
 
 LIMITS = Limits()
 RAMP = np.tile(np.linspace(0, 255, 64)[None, :, None], (64, 1, 3)) * np.array([1.0, 0.5, 0.2])
