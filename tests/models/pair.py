@@ -28,6 +28,7 @@ def main(folder: Path) -> None:
             out = folder / name / str(group.rank)
             out.mkdir(parents=True)
             train(TrainingSpec.model_validate(how["spec"]), how, folder=folder, out=out, group=group)
+            group.agree(0.0)  # the first process's checkpoint is whole: the next run may resume from it
         collect(folder, group=group)
     (folder / f"threads-{group.rank}.json").write_text(json.dumps(threads()))
 

@@ -107,9 +107,8 @@ def _start_two(folder: Path) -> None:
         for rank in range(2):
             environment = os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-        for process in processes:
-            _, said = process.communicate(timeout=SECONDS)
-            assert process.returncode == 0, f"ended with status {process.returncode}: {said}"
+        said = [process.communicate(timeout=SECONDS)[1] for process in processes]
+        assert not any(process.returncode for process in processes), "\n".join(said)
     finally:
         for process in processes:
             process.kill()
