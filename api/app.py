@@ -17,7 +17,20 @@ from api.http.head import Head
 from api.http.middleware import RequestMiddleware
 from api.http.telemetry import Telemetry
 from api.live import Hub
-from api.resources import checkpoints, events, figures, health, keys, metrics, presets, samples, workers
+from api.resources import (
+    checkpoints,
+    comparisons,
+    evaluations,
+    events,
+    figures,
+    health,
+    keys,
+    metrics,
+    presets,
+    samples,
+    timeline,
+    workers,
+)
 from api.resources.datasets import collection as dataset_collection
 from api.resources.datasets import contents, importing
 from api.resources.jobs import collection, control, forks
@@ -34,10 +47,13 @@ ROUTERS = tuple(
         events,
         checkpoints,
         samples,
+        timeline,
         presets,
         dataset_collection,
         importing,
         contents,
+        evaluations,
+        comparisons,
         figures,
         keys,
         health,

@@ -13,6 +13,7 @@ import torch
 
 from benchmarks import machine
 from models import data, presets, training
+from models.evaluators import References
 
 WIDTH, HEIGHT = 480, 480
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 40, 56
@@ -34,9 +35,10 @@ def measure(*, images: int, points: int, seed: int, folder: Path) -> list[Point]
             "evaluation": {"every_images": every, "metrics": ["fid"]},
         }
     )
-    dataset = data.load(spec.dataset, folder=folder)
+    dataset, holdout = (data.load(spec.dataset, folder=folder, split=split) for split in ("train", "holdout"))
+    references = References.of(dataset, holdout)
     found: list[Point] = []
-    for event in training.train(spec, dataset=dataset, device=torch.device("cpu")):
+    for event in training.train(spec, dataset=dataset, references=references, device=torch.device("cpu")):
         if isinstance(event, training.Evaluated):
             found.append((event.images_seen, event.values["fid"]))
             print(f"{event.images_seen:>12,} images  FID {event.values['fid']:.2f}", file=sys.stderr, flush=True)

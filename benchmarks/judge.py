@@ -1,8 +1,8 @@
 """The judge: FID, precision and recall by a classifier that the service does not use.
 
-Saddle's own figures, in a run's events, come from `models.evaluators.garments`. The judge is another network (five
-convolutions of up to 128 channels, which classifies 91.9 % of the test images correctly). It compares with the test
-split. Command: `python -m benchmarks.judge images.npz`, key `images`, N x 28 x 28 x 1, uint8.
+Saddle's own figures, in a run's events, come from `models.evaluators.extractors.garments`. The judge is another network
+(five convolutions of up to 128 channels, which classifies 91.9 % of the test images correctly). It compares with the
+test split. Command: `python -m benchmarks.judge images.npz`, key `images`, N x 28 x 28 x 1, uint8.
 """
 
 import argparse
@@ -17,8 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.data import Stored, fashion_mnist, pixels
-from models.evaluators.fid import frechet_distance
-from models.evaluators.precision_recall import precision_recall
+from models.evaluators import frechet, neighbours
 from store.settings import Settings
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
@@ -64,12 +63,12 @@ class Judge(nn.Module):
 def judge(images_NHWC: Stored, *, folder: Path) -> Verdict:
     """Compare N grey 28x28 images, uint8, with the 10,000 test images in `folder`."""
     fake, real = _features(images_NHWC.transpose(0, 3, 1, 2)), _of_the_test_split(folder)
-    found = precision_recall(real, fake)
+    found = neighbours.precision_recall(real, fake)
     shares = torch.bincount(_network().classes(fake).argmax(1), minlength=CLASSES) / len(fake)
     return Verdict(
-        fid=frechet_distance(real.double(), fake.double()),
-        precision=found["precision"],
-        recall=found["recall"],
+        fid=frechet.distance(frechet.Gaussian.of(real), fake),
+        precision=found["precision"].value,
+        recall=found["recall"].value,
         smallest_class=float(shares.min()),
     )
 

@@ -22,6 +22,7 @@ from benchmarks import figures, plain
 from benchmarks.judge import Verdict, judge
 from models import data, presets, training
 from models.data import fashion_mnist, pixels
+from models.evaluators import References
 from models.generation import sampling
 from store.settings import Settings
 
@@ -101,13 +102,15 @@ def _in_a_process(who: str, *, preset: str, seed: int, seconds: float) -> Outcom
 
 
 def saddle(*, preset: str, seed: int, seconds: float, began: float) -> Outcome:
-    spec = presets.resolve({"preset": preset, "seed": seed, "checkpoint": {"every_images": KEPT_EVERY_IMAGES}})
-    dataset = data.load(spec.dataset, folder=Settings().datasets_dir)
-    left = {"budget": {"images": None, "seconds": seconds - (time.time() - began)}}
-    spec = presets.amend(spec, left)
+    spec = presets.resolve({"preset": preset})
+    folder = Settings().datasets_dir
+    dataset, holdout = (data.load(spec.dataset, folder=folder, split=split) for split in ("train", "holdout"))
+    wish = {"preset": preset, "seed": seed, "checkpoint": {"every_images": KEPT_EVERY_IMAGES}}
+    spec = presets.resolve(wish | {"budget": {"images": None, "seconds": seconds - (time.time() - began)}})
+    references = References.of(dataset, holdout)
     kept: list[tuple[float, training.Snapshot]] = []
     evaluating, told = 0.0, time.time()
-    for event in training.train(spec, dataset=dataset, device=CPU):
+    for event in training.train(spec, dataset=dataset, references=references, device=CPU):
         match event:
             case training.Evaluated():
                 evaluating += time.time() - told

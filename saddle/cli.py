@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from saddle import settings
-from saddle.commands import checkpoints, datasets, jobs, reference, submitting, terminal, watching
+from saddle.commands import checkpoints, datasets, evaluating, jobs, reference, submitting, terminal, watching
 from saddle.errors import ApiError, SaddleError, UnexpectedAnswer, Unreachable
 
 USAGE, REFUSED, UNREACHABLE = 2, 3, 4
@@ -69,6 +69,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "cancel": jobs.cancel,
     "delete": jobs.delete,
     "sample": checkpoints.sample,
+    "evaluate": evaluating.evaluate,
+    "compare": evaluating.compare,
     "pin": checkpoints.pin,
     "unpin": checkpoints.unpin,
     "logs": watching.logs,

@@ -14,8 +14,23 @@ import httpx
 from saddle import events
 from saddle.datasets import Datasets
 from saddle.errors import InvalidRequest, Unreachable
+from saddle.evaluations import Evaluations
 from saddle.files import write_whole
-from saddle.schemas import Checkpoint, Estimate, Event, Figure, Grid, ItemT, Job, Page, Preset, Readiness, Series
+from saddle.schemas import (
+    Checkpoint,
+    Estimate,
+    Event,
+    Figure,
+    Grid,
+    ItemT,
+    Job,
+    Page,
+    Preset,
+    Readiness,
+    Series,
+    Timeline,
+    TimelinePlace,
+)
 from saddle.transport import Transport
 
 LARGEST_PAGE = 100
@@ -32,6 +47,8 @@ class Client:
         self._transport = Transport(url, api_key, sleep=sleep)
         self.datasets = Datasets(self._transport)
         """Import, list and delete datasets."""
+        self.evaluations = Evaluations(self._transport)
+        """Measure checkpoints and compare jobs."""
 
     def __enter__(self) -> Self:
         return self
@@ -198,6 +215,14 @@ class Client:
         """Draw many samples into a file: npz (uint8 array `images`, N x H x W x C) or a zip of PNGs."""
         params = {"count": count, "seed": seed, "checkpoint": checkpoint, "format": file_format}
         return self._get(_job(job_id) + "/samples", params, accept="*/*").content
+
+    def timeline(self, job_id: str) -> tuple[TimelinePlace, ...]:
+        """Return the places at which a small grid of the same latents was drawn, from before the first step."""
+        return self._transport.parse(Timeline, self._get(_job(job_id) + "/timeline")).data
+
+    def timeline_png(self, job_id: str, images_seen: int) -> bytes:
+        """Return the grid at a place of the timeline."""
+        return self._get(_job(job_id) + f"/timeline/{images_seen:d}.png", accept="image/png").content
 
     # The service
 

@@ -139,6 +139,65 @@ class DatasetReport(Schema):
     advice: tuple[str, ...]
 
 
+class TimelinePlace(Schema):
+    images_seen: int
+    url: str
+
+
+class Timeline(Schema):
+    data: tuple[TimelinePlace, ...]
+
+
+class MeasuredFigure(Schema):
+    value: float
+    interval: tuple[float | None, float | None]
+    """The 95 % interval under another draw of samples. Null where it is not known."""
+
+
+class EvaluationProgress(Schema):
+    images: int
+    images_total: int
+    fraction: float
+
+
+class Evaluation(Schema):
+    """The figures of a checkpoint, with the protocol by which they were measured; null until it has succeeded."""
+
+    id: str
+    status: str
+    reason: Reason | None
+    progress: EvaluationProgress
+    job: str
+    checkpoint: str
+    images_seen: int
+    figures: dict[str, MeasuredFigure] | None
+    unavailable: dict[str, str] | None
+    protocol: dict[str, Any] | None
+
+
+class ComparedJob(Schema):
+    id: str
+    name: str | None
+    evaluation: str | None
+
+
+class ComparedFigure(Schema):
+    name: str
+    title: str
+    values: tuple[MeasuredFigure | None, ...]
+    best: int | None
+    beyond_noise: tuple[bool | None, ...]
+
+
+class Comparison(Schema):
+    """Jobs side by side. `settings` are the fields that differ; figures are of one protocol."""
+
+    jobs: tuple[ComparedJob, ...]
+    settings: dict[str, tuple[Any, ...]]
+    protocol: dict[str, Any] | None
+    figures: tuple[ComparedFigure, ...]
+
+
 class Preset(Schema):
     name: str
     purpose: str

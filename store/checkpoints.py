@@ -1,5 +1,6 @@
 """Checkpoints: rows of artifacts. An artifact is stored whole before its row exists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -57,11 +58,32 @@ def _add(session: Session, *, job: tables.Job, attempt: int, new: NewCheckpoint)
     job.images_seen, job.seconds_trained, job.latest_checkpoint = new.images_seen, new.seconds_trained, row.id
     if new.quality is not None:
         job.quality = new.quality | {"images_seen": new.images_seen}
-    if _best(session, job_id=job.id, limit=1) == [row]:
+    if best(session, job_id=job.id, limit=1) == [row]:
         job.best_checkpoint = row.id
     data = payloads.CheckpointSaved(row.id, row.size_bytes, row.quality)
     events.append(session, job_id=job.id, kind="checkpoint", data=data, images_seen=new.images_seen)
     return row
+
+
+def best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:
+    """Return a job's best checkpoints, the best first, the newest first among equals."""
+    rated = [(row.rank, row) for row in newest_first(session, job_id=job_id) if row.rank is not None]
+    return [row for _, row in sorted(rated, key=lambda pair: pair[0])[:limit]]
+
+
+def judge(
+    session: Session, *, job_id: str, attempt: int, judged: Mapping[str, tuple[dict[str, float], list[float]]]
+) -> str:
+    """Record fresh figures and ranks of checkpoints, by id; the best of them is the job's best. Return its id.
+
+    Raises LeaseLost.
+    """
+    job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
+    for checkpoint_id, (quality, rank) in judged.items():
+        row = get(session, job_id=job_id, checkpoint_id=checkpoint_id)
+        row.quality, row.rank = quality, rank
+    job.best_checkpoint = min(judged, key=lambda checkpoint_id: judged[checkpoint_id][1])
+    return job.best_checkpoint
 
 
 def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | None = None) -> list[str]:
@@ -72,13 +94,22 @@ def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | Non
     job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
     rows = newest_first(session, job_id=job_id)
     kept = {row.id for row in rows[: keep_latest or job.keep_latest]} | {row.id for row in rows if row.pinned}
-    kept |= {row.id for row in _best(session, job_id=job_id, limit=job.keep_best)}
+    kept |= {row.id for row in best(session, job_id=job_id, limit=job.keep_best)}
     if job.best_checkpoint is not None:
         kept |= {job.best_checkpoint}
     dropped = [row for row in rows if row.id not in kept]
     for row in dropped:
         session.delete(row)
     return [row.path for row in dropped]
+
+
+def of_tenant(session: Session, *, checkpoint_id: str, tenant: str) -> tables.Checkpoint:
+    """Return a checkpoint of any of a tenant's jobs. Raises NotFound."""
+    query = select(tables.Checkpoint).join(tables.Job, tables.Job.id == tables.Checkpoint.job_id)
+    row = session.scalar(query.where(tables.Checkpoint.id == checkpoint_id, tables.Job.tenant == tenant))
+    if row is None:
+        raise NotFound(f"no checkpoint {checkpoint_id}")
+    return row
 
 
 def newest_first(session: Session, *, job_id: str) -> list[tables.Checkpoint]:
@@ -116,9 +147,3 @@ def pin(session: Session, *, job_id: str, checkpoint_id: str, pinned: bool) -> t
 def paths(session: Session) -> set[str]:
     """Return the keys of all checkpoints."""
     return set(session.scalars(select(tables.Checkpoint.path)))
-
-
-def _best(session: Session, *, job_id: str, limit: int) -> list[tables.Checkpoint]:
-    """The best-ranked checkpoints, the newest first among equals."""
-    rated = [(row.rank, row) for row in newest_first(session, job_id=job_id) if row.rank is not None]
-    return [row for _, row in sorted(rated, key=lambda pair: pair[0])[:limit]]

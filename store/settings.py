@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         return self.data_dir / "datasets"
 
     @property
+    def features_dir(self) -> Path:
+        """The features of real images, kept for other processes. They can be measured again."""
+        return self.data_dir / "cache" / "features"
+
+    @property
     def api_key_file(self) -> Path:
         return self.data_dir / "api-key"
 

@@ -112,6 +112,17 @@ class Checkpoint(Table):
     created_at: Mapped[float]
 
 
+class TimelineGrid(Table):
+    """A small grid of the same latents, drawn when a job had seen so many images."""
+
+    __tablename__ = "timeline_grids"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    images_seen: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    path: Mapped[str] = mapped_column(String(300))
+    """The key of its artifact."""
+
+
 class Dataset(Table):
     """An imported dataset. Its content is null until the job that imports it has succeeded."""
 
@@ -133,6 +144,32 @@ class Dataset(Table):
     digest: Mapped[str | None] = mapped_column(String(64))
     facts: Mapped[dict[str, Any] | None]
     class_names: Mapped[list[str] | None]
+    created_at: Mapped[float]
+
+    job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)
+
+
+class Evaluation(Table):
+    """An evaluation of a checkpoint. Its figures are null until the job that makes it has succeeded."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (Index("ix_evaluations_tenant_subject_job", "tenant", "subject_job"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    subject_job: Mapped[str] = mapped_column(String(40))
+    subject_checkpoint: Mapped[str] = mapped_column(String(40))
+    """Names, not references: figures outlive what they were measured of."""
+    images_seen: Mapped[int]
+    metrics: Mapped[list[str]]
+    wish: Mapped[dict[str, Any]]
+    """The protocol as it was asked for."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    figures: Mapped[dict[str, Any] | None]
+    unavailable: Mapped[dict[str, Any] | None]
+    """Why a metric could not be measured, by its name."""
+    protocol: Mapped[dict[str, Any] | None]
+    """The protocol as it was carried out."""
     created_at: Mapped[float]
 
     job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)

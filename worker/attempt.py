@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from store import checkpoints, database, payloads, runs, tables
+from store import checkpoints, database, payloads, runs, tables, timeline
 from store.artifacts import Artifacts
 from store.checkpoints import NewCheckpoint
 from store.database import Database
@@ -147,6 +147,15 @@ class Attempt:
             return self._prune(session)
 
         self._delete(self.write(add))
+
+    def add_grid(self, key: str, *, images_seen: int) -> None:
+        """Record a grid of the timeline whose picture is stored, and remove the one that it stands in for."""
+        before = self.write(
+            lambda session: timeline.add(
+                session, job_id=self.job.id, attempt=self.job.attempt, images_seen=images_seen, path=key
+            )
+        )
+        self._delete([] if before is None else [before])
 
     def _prune(self, session: Session, *, keep_latest: int | None = None) -> list[str]:
         return checkpoints.prune(session, job_id=self.job.id, attempt=self.job.attempt, keep_latest=keep_latest)

@@ -21,3 +21,8 @@ CheckpointId = Annotated[str, Path(description="A checkpoint's id", pattern=patt
 DatasetId = Annotated[str, Path(description="An imported dataset's id", pattern=pattern("ds"))]
 AnyDataset = Annotated[str, Path(description="An imported dataset's id, or a built-in name", max_length=100)]
 KeyId = Annotated[str, Path(pattern=pattern("key"))]
+
+
+def matches(text: str, prefix: str) -> bool:
+    """Return whether a text is an id of a kind."""
+    return ids.is_valid(text, prefix=prefix)

@@ -27,11 +27,13 @@ class Augment:
     The statistics are small tensors on the logits' device, named `<kind>.<name>`. They are part of the run's state and
     may be missing at the start. None: the augmentation has no statistics.
     """
+    strength: Callable[[Mapping[str, Tensor]], float] | None = None
+    """(statistics) -> the probability of a change now. None: it is fixed."""
 
 
 REGISTRY: dict[str, Augment] = {
     "none": Augment(flips.never, shown=None, update=None),
     "flip": Augment(flips.always, shown=None, update=None),
     "diffaugment": Augment(flips.where_asked, diffaugment.shown, update=None),
-    "adaptive": Augment(flips.where_asked, adaptive.shown, adaptive.update),
+    "adaptive": Augment(flips.where_asked, adaptive.shown, adaptive.update, adaptive.strength),
 }

@@ -28,6 +28,11 @@ def shown(spec: specs.AdaptiveAugment, images_NCHW: Tensor, rng: Generator, stat
     return images_NCHW
 
 
+def strength(statistics: Mapping[str, Tensor]) -> float:
+    """Return the probability p of each change."""
+    return float(statistics.get(P, 0.0))
+
+
 def update(spec: specs.AdaptiveAugment, logits: Tensor, statistics: dict[str, Tensor]) -> None:
     """Add a step's logits to r_t = E[sign(D_train)], eq. 1, and adapt p every four steps (section 3).
 

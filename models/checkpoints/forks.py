@@ -33,12 +33,12 @@ def problem(parent: TrainingSpec, spec: TrainingSpec, *, images_seen: int) -> tu
 
 
 def begin(snapshot: Snapshot, spec: TrainingSpec) -> Snapshot:
-    """Return the snapshot that a fork starts from. Its seconds count from 0.
+    """Return the snapshot that a fork starts from. Its seconds and its patience count from 0.
 
     If an optimizer has changed, the guard's state is reset, because it is about the old learning rates.
     """
     going_on = under(snapshot, spec)
-    fresh: dict[str, object] = {"training_seconds": 0.0, "amended": False}
+    fresh: dict[str, object] = {"training_seconds": 0.0, "amended": False, "best_rank": None, "stale_evaluations": 0}
     if _optimizers(snapshot.spec) != _optimizers(spec):
         fresh |= {"guard_factor": 1.0, "guard": {}}
     return replace(going_on, progress=going_on.progress.model_copy(update=fresh))

@@ -20,5 +20,9 @@ class Progress(BaseModel):
     """Whether a remedy has changed the spec. If so, the run resumes under the snapshot's spec, not its first one."""
     guard: dict[str, dict[str, float | int]] = Field(default_factory=dict)
     """The memory of each detector and remedy, by its name."""
+    best_rank: tuple[float, ...] | None = None
+    """The rank of the best evaluation; less is better. None: there was none."""
+    stale_evaluations: int = Field(default=0, ge=0)
+    """The number of evaluations since the best one."""
     summed: dict[str, int] = Field(default_factory=dict)
     """The number of values in each running sum of the unfinished tick."""

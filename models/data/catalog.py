@@ -37,6 +37,7 @@ FASHION_MNIST = Builtin(
         resolution=28,
         channels=1,
         images=60_000,
+        holdout_images=10_000,
         classes=10,
         flips_natural=False,  # every shoe points to the left
         features="garments",
@@ -47,21 +48,27 @@ DIGITS = Builtin(
     name="digits",
     title="UCI handwritten digits: 1,797 grey 8x8 images (shipped with scikit-learn, CC BY 4.0)",
     class_names=tuple("0123456789"),
-    facts=DatasetFacts(resolution=8, channels=1, images=1_797, classes=10, flips_natural=False),
+    facts=DatasetFacts(
+        resolution=8, channels=1, images=1_497, holdout_images=300, classes=10, flips_natural=False, features="imagenet"
+    ),
 )
 
 RING = Builtin(
     name="ring",
     title="Ring: points of the plane, 8 Gaussians of deviation 0.0075 on a circle of radius 0.75 (Lin et al. 2018)",
     class_names=tuple(str(mode) for mode in range(8)),
-    facts=DatasetFacts(resolution=1, channels=2, images=100_000, classes=8, flips_natural=False, modes=8),
+    facts=DatasetFacts(
+        resolution=1, channels=2, images=100_000, holdout_images=10_000, classes=8, flips_natural=False, modes=8
+    ),
 )
 
 GRID = Builtin(
     name="grid",
     title="Grid: points of the plane, 25 Gaussians of deviation 0.01 at -0.8, -0.4, …, 0.8 each way (Lin et al. 2018)",
     class_names=tuple(str(mode) for mode in range(25)),
-    facts=DatasetFacts(resolution=1, channels=2, images=100_000, classes=25, flips_natural=False, modes=25),
+    facts=DatasetFacts(
+        resolution=1, channels=2, images=100_000, holdout_images=10_000, classes=25, flips_natural=False, modes=25
+    ),
 )
 
 STACKED_FASHION = Builtin(
@@ -72,9 +79,11 @@ STACKED_FASHION = Builtin(
         resolution=28,
         channels=3,
         images=60_000,
+        holdout_images=10_000,
         classes=1000,
         flips_natural=False,
         channels_alike=True,
+        features="imagenet",
         modes=1000,
     ),
 )

@@ -1,58 +1,60 @@
-"""Comparison: a generator's images and the dataset's."""
+"""Comparison: a generator's images beside the real ones, in one extractor's features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from models import specs
-from models.data import ImageData
-
-REAL_IMAGES = 10_000
-"""Fakes are compared with the dataset's first 10,000 images."""
+from models.evaluators import extractors
+from models.evaluators.extractors import Done, Extractor, untold
+from models.evaluators.reference import References
 
 Measure = Callable[[Tensor], Tensor]
-"""(images_NCHW in the stored format) -> a tensor computed from them, such as features or classes."""
-
-_of_real: dict[tuple[Measure, str, torch.device], Tensor] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A dataset and fakes to compare with it.
+    """What a metric may look at. `fake_NCHW` is in the stored format, uint8 pixels or float32 points."""
 
-    `fake_NCHW` is in the stored format, uint8 pixels or float32 points. All measures are computed on its device.
-    """
-
-    spec: specs.Dataset
-    dataset: ImageData
+    dataset: specs.Dataset
+    references: References
     fake_NCHW: Tensor
-    _of_fake: dict[Measure, Tensor] = field(default_factory=dict)
+    extractor: Extractor | None
+    """None for points, which are compared as they are."""
+    done: Done = untold
+    """Called as the features of fakes are measured; with 0, as those of real images are."""
+    _of_fake: dict[str, Tensor] = field(default_factory=dict)
 
-    def both(self, measure: Measure) -> tuple[Tensor, Tensor]:
-        """Return the measure of the real images and that of the fakes.
+    def features(self, extractor: Extractor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the features of the real images and of the fakes, measured once."""
+        chosen = extractor or self.extractor
+        assert chosen is not None, "the spec refuses such metrics where there is no extractor"
+        real = self.references.real.features(chosen, device=self.fake_NCHW.device, done=self._none_done)
+        return real, self._fake(chosen)
 
-        Both are cached: for real images by their content, for the life of the process; for fakes in this comparison.
-        """
-        if measure not in self._of_fake:
-            self._of_fake[measure] = measure(self.fake_NCHW)
-        return self._real(measure), self._of_fake[measure]
+    def known(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+        """Return a statistic of the real images' features, computed once."""
+        assert self.extractor is not None
+        return self.references.real.statistic(name, compute, self.extractor, device=self.fake_NCHW.device)
 
-    def _real(self, measure: Measure) -> Tensor:
-        device = self.fake_NCHW.device
-        compared = _compared(self.dataset)
-        key = measure, compared.digest, device
-        if key not in _of_real:
-            _of_real[key] = measure(torch.tensor(compared.images_NCHW, device=device))
-        return _of_real[key]
+    @property
+    def least_images(self) -> int:
+        """The number of real images, or of fakes if there are fewer."""
+        return min(len(self.references.real), len(self.fake_NCHW))
 
+    def features_of_training_images(self) -> Tensor:
+        assert self.extractor is not None
+        return self.references.train.features(self.extractor, device=self.fake_NCHW.device, done=self._none_done)
 
-@lru_cache(maxsize=1)
-def _compared(dataset: ImageData) -> ImageData:
-    """Return the images that fakes are compared with.
+    def random_features(self) -> tuple[Tensor, Tensor]:
+        """Return features of fixed random convolutions."""
+        return self.features(extractors.REGISTRY["random"])
 
-    Cached, so that their digest is computed once. A digest of the whole dataset would read all of its files.
-    """
-    return ImageData(images_NCHW=dataset.images_NCHW[:REAL_IMAGES], labels=dataset.labels[:REAL_IMAGES])
+    def _fake(self, extractor: Extractor) -> Tensor:
+        if extractor.name not in self._of_fake:
+            self._of_fake[extractor.name] = extractor.of(self.fake_NCHW, done=self.done)
+        return self._of_fake[extractor.name]
+
+    def _none_done(self, images: int) -> None:
+        self.done(0)

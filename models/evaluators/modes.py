@@ -13,8 +13,8 @@ from torch import Tensor
 
 from models.data import points
 from models.data.points import Gaussians
-from models.evaluators import garments
 from models.evaluators.comparison import Comparison
+from models.evaluators.extractors import REGISTRY as EXTRACTORS
 
 REACH_DEVIATIONS = 3.0
 """A point is of high quality if it is within this many standard deviations of a mode (Lin et al. 2018, section 4.1)."""
@@ -23,7 +23,7 @@ CLASSES = 10
 
 def modes(comparison: Comparison) -> dict[str, float]:
     """Return the figures of a dataset whose facts include its number of modes."""
-    return REGISTRY[comparison.spec.name](comparison)
+    return REGISTRY[comparison.dataset.name](comparison)
 
 
 def of_points(points_NCHW: Tensor, gaussians: Gaussians) -> dict[str, float]:
@@ -75,7 +75,8 @@ def _kl(counts: Tensor, shares: Tensor) -> float:
 
 
 def _garments(comparison: Comparison) -> dict[str, float]:
-    return of_stacked_classes(*comparison.both(garments.classes))
+    real, fake = comparison.features(EXTRACTORS["garment_classes"])
+    return of_stacked_classes(real.long(), fake.long())
 
 
 REGISTRY: dict[str, Callable[[Comparison], dict[str, float]]] = {

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from models.data import catalog
+from models.presets import intervals
 from models.presets.registry import DEFAULT, REGISTRY
 from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, figures, rules, stored
 
@@ -36,7 +37,8 @@ def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingS
         raise _refused(("preset",), f"must be one of {', '.join(REGISTRY)}")
     dataset = _dataset(part.get("dataset", {}), default={"kind": "builtin", "name": DEFAULT_DATASET}, find=find)
     facts = DatasetFacts.model_validate(dataset["facts"])
-    base = _common(facts) | REGISTRY[name].recipe(facts)
+    recipe = REGISTRY[name].recipe(facts)
+    base = _common(facts, budget=_lay_over(recipe["budget"], part.get("budget", {}))) | recipe
     spec = _validated(_lay_over(base, part) | {"preset": name, "dataset": dataset})
     if (problem := rules.first_problem(spec)) is not None:
         raise _refused((), problem)
@@ -144,7 +146,16 @@ def _lay_over(base: Any, part: Any) -> Any:
     return dict(base) | {key: _lay_over(base[key], value) if key in base else value for key, value in part.items()}
 
 
-def _common(facts: DatasetFacts) -> dict[str, Any]:
+def _samples(metrics: Sequence[str]) -> int:
+    """Return a number of samples that takes little of a run's time, on a CPU too."""
+    if "kid" in metrics:  # it needs few images, and the extractor of any pictures is slow
+        return 1_000
+    return 2_500 if "fid" in metrics else 5_000
+
+
+def _common(facts: DatasetFacts, *, budget: Any) -> dict[str, Any]:
+    saved, evaluated = intervals.filled_in(budget)
+    metrics = figures.usual(facts)
     return {
         "name": None,
         "labels": False,
@@ -155,11 +166,11 @@ def _common(facts: DatasetFacts) -> dict[str, Any]:
         "precision": "fp32" if facts.holds_points else "auto",
         "compile": False,
         "seed": 0,
-        "checkpoint": {"every_images": 100_000, "keep_latest": 2, "keep_best": 1},
+        "checkpoint": {"every_images": saved, "keep_latest": 2, "keep_best": 3},
         "evaluation": {
-            "every_images": 500_000,
-            "metrics": [name for name, metric in figures.REGISTRY.items() if metric.suits(facts)],
-            "samples": 5_000,
+            "every_images": evaluated,
+            "metrics": metrics,
+            "samples": _samples(metrics),
         },
         "metrics": {"every_images": 8_192},
         "guard": {"kind": "repair"},

@@ -4,11 +4,14 @@ from typing import Any
 
 from models.specs import DatasetFacts
 from models.specs.architectures import halvings
+from models.specs.datasets import LITTLE_DATA
 
 Recipe = dict[str, Any]
 
 ARTICLE_ADAM = {"kind": "adam", "lr": 2e-4, "betas": [0.5, 0.999]}
 NO_AVERAGE = {"half_life_images": 0}
+SMALLEST_CHANGED = 16
+"""A shift or a hole leaves too little of smaller images."""
 MOST_CLASSES = 100
 """With more classes there are too few images in each to learn them quickly."""
 
@@ -102,25 +105,25 @@ def robust(facts: DatasetFacts) -> Recipe:
         return _points()
     if facts.resolution <= 28:
         adam: Recipe = {"kind": "adam", "betas": [0.0, 0.99]}
-        return {
+        return _for_little_data(facts) | {
             "architecture": _small_mlp(facts),
             "loss": {"kind": "relativistic_paired"},
             "penalties": _both_sides(1.0, every_steps=16),
             "generator_optimizer": adam | {"lr": 1e-3},
             # At the generator's rate it gets ahead of the generator, and samples are less diverse.
             "discriminator_optimizer": adam | {"lr": 6e-4},
-            "batch_size": 128,
+            "batch_size": _batch(facts, most=128),
             "budget": {"images": 2_000_000, "seconds": None},
             "ema": {"half_life_images": 100_000, "ramp_up": 0.1},
         }
     adam = {"kind": "adam", "lr": 4e-4, "betas": [0.0, 0.95]}
-    return {
+    return _for_little_data(facts) | {
         "architecture": {"kind": "dcgan", "latent_dim": 100, "channels": 64},
         "loss": {"kind": "relativistic_paired"},
         "penalties": _both_sides(2.0, every_steps=8),
         "generator_optimizer": adam,
         "discriminator_optimizer": adam,
-        "batch_size": 64,
+        "batch_size": _batch(facts, most=64),
         "budget": {"images": 10_000_000, "seconds": None},
         "ema": {"half_life_images": 20_000},
     }
@@ -176,6 +179,18 @@ def _points() -> Recipe:
         "budget": {"images": 4_000_000, "seconds": None},
         "ema": {"half_life_images": 20_000},
     }
+
+
+def _for_little_data(facts: DatasetFacts) -> Recipe:
+    """Return the augmentation, where the discriminator may learn the training images by heart."""
+    if facts.images >= LITTLE_DATA or facts.resolution < SMALLEST_CHANGED:
+        return {}
+    return {"augment": {"kind": "adaptive", "flip": facts.flips_natural}}
+
+
+def _batch(facts: DatasetFacts, *, most: int) -> int:
+    """Return the batch size: a power of two that the dataset can fill."""
+    return min(most, 1 << (facts.images.bit_length() - 1))
 
 
 def _small_mlp(facts: DatasetFacts) -> Recipe:

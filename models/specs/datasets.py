@@ -10,6 +10,9 @@ from pydantic import Field
 
 from models.specs.fields import Name, Spec
 
+LITTLE_DATA = 20_000
+"""With fewer training images a discriminator sees each of them often enough to remember it."""
+
 BuiltinName = Literal["fashion-mnist", "digits", "ring", "grid", "stacked-fashion"]
 
 
@@ -34,6 +37,10 @@ class DatasetFacts(Spec):
     """Whether all channels show things of one kind."""
     modes: int | None = Field(default=None, ge=1, le=10**6)
     """The number of separate modes; null: unknown."""
+
+    @property
+    def holds_pictures(self) -> bool:
+        return not self.holds_points
 
     @property
     def holds_points(self) -> bool:

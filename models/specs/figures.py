@@ -1,13 +1,23 @@
 """The figures of a run: the name, title, unit and better direction of each, and what it needs of a dataset."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from models.specs.datasets import DatasetFacts
 
-Metric = Literal["fid", "precision_recall", "modes"]
+Metric = Literal[
+    "kid",
+    "fd64",
+    "fid",
+    "precision_recall",
+    "density_coverage",
+    "coverage",
+    "memorisation",
+    "random_distance",
+    "modes",
+]
 """The metrics that a spec's evaluation may ask for. A metric gives one figure or several."""
 
 
@@ -22,16 +32,47 @@ class Figure:
     unit: str = ""
 
 
+SEEN_FROM_PIXELS = 16
+"""Smaller images show nothing that a large extractor knows."""
+MEMORISED_FROM = 0.6
+"""A share of samples nearer to training images than to the holdout that chance does not explain."""
+
+
+def _never(facts: DatasetFacts) -> bool:
+    return False
+
+
+def _always(facts: DatasetFacts) -> bool:
+    return True
+
+
+def _of_pictures(facts: DatasetFacts) -> bool:
+    """Return whether modes are not known, so that features alone tell."""
+    return facts.modes is None and facts.resolution >= SEEN_FROM_PIXELS
+
+
+def _in_few_features(facts: DatasetFacts) -> bool:
+    """Return whether an extractor has so few features that 5,000 samples measure their distance."""
+    return _of_pictures(facts) and facts.features == "garments"
+
+
+def _in_many_features(facts: DatasetFacts) -> bool:
+    """Return whether a large extractor looks at images with something to see, and not at tiny digits."""
+    return _of_pictures(facts) and facts.features != "garments"
+
+
 @dataclass(frozen=True)
 class MetricFacts:
     figures: tuple[Figure, ...]
-    needs: Literal["features", "modes"]
-    """The fact that a dataset must have."""
+    needs: tuple[Literal["features", "holdout_images", "holds_pictures", "modes"], ...]
+    """The facts that a dataset must have."""
     lacks: str
-    """The missing fact in words, for messages about a dataset without it."""
+    """What a dataset lacks that has none of them, in words."""
+    usual: Callable[[DatasetFacts], bool] = _never
+    """Whether presets measure it of a dataset that it suits."""
 
     def suits(self, facts: DatasetFacts) -> bool:
-        return getattr(facts, self.needs) is not None
+        return all(getattr(facts, fact) for fact in self.needs)
 
 
 def measured_by(metrics: Iterable[Metric]) -> list[Figure]:
@@ -39,30 +80,80 @@ def measured_by(metrics: Iterable[Metric]) -> list[Figure]:
     return [figure for metric in metrics for figure in REGISTRY[metric].figures]
 
 
+def usual(facts: DatasetFacts) -> list[Metric]:
+    """Return the metrics that presets measure of a dataset."""
+    return [name for name, metric in REGISTRY.items() if metric.suits(facts) and metric.usual(facts)]
+
+
 def rank(quality: Mapping[str, float]) -> list[float]:
     """Return numbers to compare checkpoints by, from the left; less is better.
 
-    FID decides. Where none was measured, the number of modes does, then the share of good samples, then how even they
-    are.
+    No kind of image may be missing and none memorised; then KID decides, or FID. Where neither was measured, the
+    number of modes does, then the share of good samples, then how even they are. Precision alone never does: a
+    generator of one good image has all of it.
     """
+    if "kid" in quality:
+        memorised = float(quality.get("memorised", 0.5) > MEMORISED_FROM)
+        return [quality.get("missing_clusters", 0.0), memorised, quality["kid"], quality.get("fd64", 0.0)]
     worst = 0.0 if "modes" in quality else sys.float_info.max
     fid = quality.get("fid", worst)
     return [fid, -quality.get("modes", 0.0), -quality.get("high_quality", 0.0), quality.get("kl", 0.0)]
 
 
 REGISTRY: dict[Metric, MetricFacts] = {
+    "kid": MetricFacts(
+        (Figure("kid", "KID", "lower", "kernel distance of features, unbiased for few images"),),
+        needs=("features",),
+        lacks="no feature extractor",
+        usual=_in_many_features,
+    ),
+    "fd64": MetricFacts(
+        (Figure("fd64", "FD64", "lower", "Fréchet distance in the 64 main components of the real features"),),
+        needs=("features",),
+        lacks="no feature extractor",
+        usual=_in_many_features,
+    ),
     "fid": MetricFacts(
         (Figure("fid", "FID", "lower", "Fréchet distance of features"),),
-        needs="features",
+        needs=("features",),
         lacks="no feature extractor",
+        usual=_in_few_features,
     ),
     "precision_recall": MetricFacts(
         (
             Figure("precision", "precision", "higher", "share of samples that lie among the real images"),
             Figure("recall", "recall", "higher", "share of real images that lie among the samples"),
         ),
-        needs="features",
+        needs=("features",),
         lacks="no feature extractor",
+        usual=_of_pictures,
+    ),
+    "density_coverage": MetricFacts(
+        (
+            Figure("density", "density", "higher", "samples near a real image, by what is expected"),
+            Figure("coverage", "coverage", "higher", "share of real images with a sample near them"),
+        ),
+        needs=("features",),
+        lacks="no feature extractor",
+    ),
+    "coverage": MetricFacts(
+        (
+            Figure("missing_clusters", "missing clusters", "lower", "kinds of real images that are hardly drawn"),
+            Figure("least_cluster", "least cluster", "higher", "share of the kind drawn least, by what is expected"),
+        ),
+        needs=("features",),
+        lacks="no feature extractor",
+        usual=_in_many_features,
+    ),
+    "memorisation": MetricFacts(
+        (Figure("memorised", "memorised", None, "share of samples nearer to training images than to the holdout"),),
+        needs=("features", "holdout_images"),
+        lacks="no holdout",
+    ),
+    "random_distance": MetricFacts(
+        (Figure("random_distance", "random distance", "lower", "Fréchet distance in features of random convolutions"),),
+        needs=("holds_pictures",),
+        lacks="no pictures",
     ),
     "modes": MetricFacts(
         (
@@ -70,8 +161,9 @@ REGISTRY: dict[Metric, MetricFacts] = {
             Figure("high_quality", "high quality", "higher", "share of samples near a mode"),
             Figure("kl", "KL", "lower", "divergence of the samples' modes from the data's, in nats"),
         ),
-        needs="modes",
+        needs=("modes",),
         lacks="no known modes",
+        usual=_always,
     ),
 }
 
@@ -87,6 +179,7 @@ TRAINING: tuple[Figure, ...] = (
     Figure("images_per_second", "speed", "higher", "evaluations and checkpoints excluded", unit="images/s"),
     Figure("lr_g", "generator learning rate", None, "after schedules and the guard"),
     Figure("lr_d", "discriminator learning rate", None, "after schedules and the guard"),
+    Figure("augment_p", "augmentation", None, "probability of each change to what an adaptive discriminator sees"),
     Figure(
         "reconstruction",
         "reconstruction",

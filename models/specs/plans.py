@@ -41,11 +41,15 @@ class EvaluationPlan(Spec):
     every_images: Images
     metrics: tuple[Metric, ...] = Field(max_length=len(REGISTRY))
     samples: int = Field(ge=1000, le=50_000)
+    patience: int | None = Field(default=None, ge=1, le=1000)
+    """The run ends early after so many evaluations in a row that were no better than the best. null: it never does."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len(set(self.metrics)) < len(self.metrics):
             raise ValueError("name each metric once")
+        if self.patience is not None and not self.metrics:
+            raise ValueError("patience needs metrics to judge the evaluations by")
         return self
 
 

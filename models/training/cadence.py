@@ -1,6 +1,6 @@
 """The cadence of ticks, evaluations and checkpoints: functions of the spec and the images seen.
 
-A resumed run therefore has the same cadence.
+A resumed run therefore has the same cadence. A budget of seconds adds evaluations and checkpoints by time.
 """
 
 from typing import Literal
@@ -9,7 +9,7 @@ from models import specs
 
 Due = Literal["tick", "evaluation", "checkpoint"]
 Spent = Literal["budget_images", "budget_seconds"]
-Ending = Spent | Literal["stopped"]
+Ending = Spent | Literal["early_stopped", "stopped"]
 
 
 def crosses(every_images: int, *, before: int, after: int) -> bool:
@@ -17,15 +17,32 @@ def crosses(every_images: int, *, before: int, after: int) -> bool:
     return after // every_images > before // every_images
 
 
-def due(spec: specs.TrainingSpec, *, before: int, after: int, spent: bool) -> set[Due]:
-    """Return the things that follow a step from `before` to `after` images seen. When the budget is spent, all do."""
+PARTS = 8
+"""With a budget of seconds, an evaluation and a checkpoint are due after each eighth of it."""
+
+
+def due(
+    spec: specs.TrainingSpec, *, before: int, after: int, spent: bool, seconds: tuple[float, float] = (0.0, 0.0)
+) -> set[Due]:
+    """Return the things that follow a step from `before` to `after` images seen. When the budget is spent, all do.
+
+    `seconds` are those of training at the end of the step before, and now.
+    """
+    full = spent or _ends_a_part(spec.budget, seconds)
     things: dict[Due, bool] = {
         "tick": spent or tick_is_due(spec, before=before, after=after),
         "evaluation": bool(spec.evaluation.metrics)
-        and (spent or crosses(spec.evaluation.every_images, before=before, after=after)),
-        "checkpoint": spent or crosses(spec.checkpoint.every_images, before=before, after=after),
+        and (full or crosses(spec.evaluation.every_images, before=before, after=after)),
+        "checkpoint": full or crosses(spec.checkpoint.every_images, before=before, after=after),
     }
     return {thing for thing, is_due in things.items() if is_due}
+
+
+def _ends_a_part(budget: specs.Budget, seconds: tuple[float, float]) -> bool:
+    if budget.seconds is None:
+        return False
+    before, now = (int(PARTS * each / budget.seconds) for each in seconds)
+    return now > before
 
 
 def tick_is_due(spec: specs.TrainingSpec, *, before: int, after: int) -> bool:

@@ -21,6 +21,16 @@ class Evaluated:
 
     images_seen: int
     values: dict[str, float]
+    unavailable: dict[str, str]
+    """Why a metric could not be measured, by its name."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The state before the first step. A resumed run does not yield it."""
+
+    images_seen: int
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,10 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Finished:
-    """The last event of a run."""
+    """The last event of a run. `early_stopped`: the evaluations have stopped getting better."""
 
     images_seen: int
     reason: Ending
 
 
-Event: TypeAlias = Tick | Compiled | Evaluated | CheckpointDue | Repaired | Finished
+Event: TypeAlias = Begun | Tick | Compiled | Evaluated | CheckpointDue | Repaired | Finished

@@ -12,11 +12,12 @@ from models.checkpoints import checkpoint
 from models.checkpoints.progress import Progress
 from models.checkpoints.snapshot import Snapshot
 from models.data import ImageData
+from models.evaluators import References
 from models.runtime import denormals, parallel, precision
-from models.training import cadence, guard, lr_schedules, methods
-from models.training.cadence import Due
+from models.training import cadence, guard, lr_schedules, methods, patience
+from models.training.cadence import Due, Ending, Spent
 from models.training.clock import Clock
-from models.training.events import CheckpointDue, Compiled, Evaluated, Event, Finished, Repaired, Tick
+from models.training.events import Begun, CheckpointDue, Compiled, Evaluated, Event, Finished, Repaired, Tick
 from models.training.guard import Evidence, Verdict
 from models.training.inputs import InputPipeline
 from models.training.methods import Method, Shown
@@ -32,11 +33,14 @@ def train(
     *,
     dataset: ImageData,
     device: torch.device,
+    references: References | None = None,
     resume: checkpoint.Checkpoint | None = None,
     stop: Callable[[], bool] = never,
     group: parallel.Group = parallel.SOLO,
 ) -> Iterator[Event]:
-    """Train until the budget is spent, or until `stop`, which is called after every step, returns true.
+    """Train until the budget or the patience is spent, or until `stop`, called after every step, returns true.
+
+    Evaluations compare with `references`; None compares with the training images.
 
     Two runs of a spec with a budget of images yield the same events on one machine, except for times, even if one of
     them was stopped and resumed. With a budget of seconds, learning rates and the number of steps depend on the speed.
@@ -55,8 +59,9 @@ def train(
     cannot be split evenly.
     """
     snapshot = None if resume is None else resume.snapshot
+    known = references or References.of(dataset, None)
     run = _Run(
-        dataset, device, stop, group, Clock(snapshot.progress.training_seconds if snapshot else 0.0, group=group)
+        dataset, known, device, stop, group, Clock(snapshot.progress.training_seconds if snapshot else 0.0, group=group)
     )
     segment: _Segment | None = _Segment(spec, snapshot)
     if snapshot is not None and snapshot.progress.amended:
@@ -71,6 +76,7 @@ class _Run:
     """The arguments and the clock that all segments of a run share."""
 
     dataset: ImageData
+    references: References
     device: torch.device
     stop: Callable[[], bool]
     group: parallel.Group
@@ -95,11 +101,15 @@ def _train_segment(run: _Run, segment: _Segment) -> Generator[Event, None, _Segm
     if segment.start is not None:
         state.restore(segment.start)
         progress, good = segment.start.progress, segment.start.good
-    if (spent := cadence.spent(spec.budget, progress.images_seen, run.clock.seconds())) is not None:
-        yield Finished(progress.images_seen, spent)
+    spent = cadence.spent(spec.budget, progress.images_seen, run.clock.seconds())
+    if (ended := _ending(spec, progress, spent=spent, stopped=False)) is not None:
+        yield Finished(progress.images_seen, ended)
         return None
     with closing(InputPipeline(spec, run.dataset, device=run.device)) as pipeline:
-        return (yield from _steps(run, state, method, pipeline, progress, good or state.snapshot(progress)))
+        good = good or state.snapshot(progress)
+        if segment.start is None:
+            yield Begun(progress.images_seen, good)
+        return (yield from _steps(run, state, method, pipeline, progress, good))
 
 
 def _steps(
@@ -109,6 +119,7 @@ def _steps(
     spec, group, clock = state.spec, run.group, run.clock
     seen, compiles = progress.images_seen, spec.compile
     clock.start_lap(seen)
+    seconds = progress.training_seconds
     while True:
         # Draw the batch
         before = seen
@@ -121,7 +132,7 @@ def _steps(
         shown = method.step(state, inputs)
         # Update the moving average
         state.end_step(images_seen=seen, step_images=seen - before)
-        seconds = clock.seconds()
+        seconds_before, seconds = seconds, clock.seconds()
         if compiles and method.has_compiled():
             compiles = False
             yield Compiled(seen, seconds - began)
@@ -129,8 +140,9 @@ def _steps(
 
         # Check, tick and evaluate, where something is due
         spent = cadence.spent(spec.budget, seen, seconds)
-        stopped = spent is None and group.agree(run.stop())
-        due = cadence.due(spec, before=before, after=seen, spent=spent is not None)
+        stopped = spent is None and bool(group.agree(run.stop()))
+        passed = seconds_before, seconds
+        due = cadence.due(spec, before=before, after=seen, spent=spent is not None, seconds=passed)
         if not due and not stopped:
             continue
         progress = progress.model_copy(update={"images_seen": seen, "training_seconds": seconds})
@@ -148,17 +160,27 @@ def _steps(
             continue
 
         # Save a checkpoint
+        ended = _ending(spec, progress, spent=spent, stopped=stopped)
         if "checkpoint" in due:
             progress = guard.settled(progress)
             good = state.snapshot(progress)
             yield CheckpointDue(seen, good)
-        elif stopped and guard.check(Evidence("state", state, thorough=True), progress)[0] is None:
+        elif ended and guard.check(Evidence("state", state, thorough=True), progress)[0] is None:
             # A failed state is not saved: the resumed run must fail at the same step as an uninterrupted one.
             yield CheckpointDue(seen, replace(state.snapshot(progress), good=good))
-        if ended := spent or ("stopped" if stopped else None):
+        elif ended == "early_stopped":
+            ended = None  # nor does it end a run: the guard's next check finds the failure
+        if ended:
             yield Finished(seen, ended)
             return None
         clock.start_lap(seen)
+
+
+def _ending(spec: specs.TrainingSpec, progress: Progress, *, spent: Spent | None, stopped: bool) -> Ending | None:
+    """Return how the run ends here; None: it goes on."""
+    if spent or stopped:
+        return spent or "stopped"
+    return "early_stopped" if patience.used_up(spec.evaluation, progress) else None
 
 
 def _measure(
@@ -172,12 +194,14 @@ def _measure(
     if verdict is None and "tick" in due:
         state.meter.add({"diversity": shown.diversity(group=run.group)})
         speed = {"images_per_second": run.clock.images_per_second(seen)}
-        values = state.meter.means() | speed | state.learning_rates()
+        values = state.meter.means() | speed | state.learning_rates() | state.augmentation()
         state.meter.reset()
         yield Tick(seen, values)
         verdict, progress = guard.check(Evidence("tick", state, values=values), progress)
     if verdict is None and "evaluation" in due:
-        figures = run.group.once(partial(evaluators.evaluate, state.sampled(), spec=state.spec, dataset=run.dataset))
-        yield Evaluated(seen, figures)
-        verdict, progress = guard.check(Evidence("evaluation", state, values=figures), progress)
+        work = partial(evaluators.evaluate, state.sampled(), spec=state.spec, references=run.references)
+        evaluation = run.group.once(work)
+        yield Evaluated(seen, evaluation.values, evaluation.unavailable)
+        progress = patience.evaluated(progress, evaluation.values)
+        verdict, progress = guard.check(Evidence("evaluation", state, values=evaluation.values), progress)
     return verdict, progress

@@ -141,9 +141,13 @@ def logits(
 
 
 def update_augmentation(state: TrainingState, objective: Objective, parts: Sequence[DiscriminatorLoss]) -> None:
-    """Adapt the augmentation to the real images' logits of all parts of a batch, once a discriminator step."""
+    """Adapt the augmentation to the real images' logits of all parts of a batch, once a discriminator step.
+
+    Under a loss that compares, only differences of logits mean anything: those from the fakes' mean are taken.
+    """
     if objective.augment.update is not None:
-        real = torch.cat([part.real_logits.detach() for part in parts])
+        zeros = [part.scores["logit_fake"].detach() if objective.loss.generator_compares else 0.0 for part in parts]
+        real = torch.cat([part.real_logits.detach() - zero for part, zero in zip(parts, zeros, strict=True)])
         objective.augment.update(state.spec.augment, state.group.gather(real), state.statistics)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models import architectures, optimizers, specs
+from models import architectures, augment, optimizers, specs
 from models.checkpoints.progress import Progress
 from models.checkpoints.snapshot import SAMPLED, Snapshot
 from models.runtime import parallel, placement
@@ -107,6 +107,11 @@ class TrainingState:
     def learning_rates(self) -> dict[str, float]:
         """Return the learning rates by the names of their metrics."""
         return {f"lr_{player.side}": self.optimizers[role].lr for role, player in self.players.items()}
+
+    def augmentation(self) -> dict[str, float]:
+        """Return the strength of an augmentation that adapts, by the name of its metric."""
+        strength = augment.REGISTRY[self.spec.augment.kind].strength
+        return {} if strength is None else {"augment_p": strength(self.statistics)}
 
     def sampled(self) -> nn.Module:
         """Return the generator that samples are drawn from."""

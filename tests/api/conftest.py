@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.services import SampleRequest, Services
 from models.checkpoints.errors import CorruptCheckpoint
-from store import checkpoints, keys, payloads, runs, states
+from store import checkpoints, keys, payloads, runs, states, timeline
 from store.artifacts import LocalArtifacts
 from store.database import Database
 from store.queue import Queue
@@ -124,6 +124,14 @@ class Runner:
         )
         with self.services.database.write() as session:
             return checkpoints.add(session, job_id=job_id, attempt=1, new=new).id
+
+    def draw(self, job_id: str, images_seen: int, *, name: str | None = None) -> str | None:
+        """Add a grid to the timeline; return the key of the one that it stands in for."""
+        path = f"jobs/{job_id}/timeline/{name or images_seen}"
+        with self.services.artifacts.put(path, min_free_bytes=0) as folder:
+            (folder / "grid.png").write_bytes(f"grid {images_seen}".encode())
+        with self.services.database.write() as session:
+            return timeline.add(session, job_id=job_id, attempt=1, images_seen=images_seen, path=path)
 
     def stop(self, job_id: str) -> None:
         """Stop in good order, as for a pause or a cancel."""

@@ -162,7 +162,14 @@ def test_a_folder_of_pictures_becomes_a_model(stack, tmp_path):
     assert "status: ready" in saddle("datasets", "show", "pets")
     assert "images are few" in saddle("datasets", "report", "pets")
     assert "already a dataset named pets" in saddle("datasets", "add", "pets", str(tmp_path / "pets"), code=3)
-    tiny_spec = ("--set", "batch_size=16", "--set", 'architecture={"kind": "mlp", "generator_widths": [8]}')
+    tiny_spec = (
+        "--set",
+        "batch_size=16",
+        "--set",
+        "evaluation.metrics=[]",
+        "--set",
+        'architecture={"kind": "mlp", "generator_widths": [8]}',
+    )
     job_id = saddle("submit", "--dataset", "pets", "--images", "64", *tiny_spec).strip()
     saddle("watch", job_id)
     png = tmp_path / "samples.png"

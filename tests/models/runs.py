@@ -25,6 +25,8 @@ def comparable(run: Sequence[training.Event]) -> list[object]:
         match event:
             case training.Tick():
                 found.append((event.images_seen, event.values | {"images_per_second": None}))
+            case training.Begun():
+                found.append((event.images_seen, content(event.snapshot)))
             case training.CheckpointDue():
                 position = event.snapshot.progress.model_copy(update={"training_seconds": 0.0})
                 found.append((position, content(event.snapshot)))

@@ -37,6 +37,13 @@ def test_the_end_makes_everything_due(tiny: Callable[..., TrainingSpec]) -> None
     assert cadence.due(spec, before=160, after=192, spent=False) == set()
 
 
+def test_each_eighth_of_the_time_is_evaluated_and_saved(tiny: Callable[..., TrainingSpec]) -> None:
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, budget={"images": None, "seconds": 80.0})
+    assert cadence.due(spec, before=160, after=192, spent=False, seconds=(9.9, 10.0)) == {"evaluation", "checkpoint"}
+    assert cadence.due(spec, before=160, after=192, spent=False, seconds=(9.0, 45.0)) == {"evaluation", "checkpoint"}
+    assert cadence.due(spec, before=160, after=192, spent=False, seconds=(10.0, 19.9)) == set()
+
+
 def test_the_budget_ends_at_whichever_comes_first() -> None:
     budget = Budget(images=100, seconds=5.0)
     assert cadence.spent(budget, 99, 4.9) is None

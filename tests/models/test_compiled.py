@@ -94,8 +94,10 @@ def compare(spec: TrainingSpec, train: Train, *, dtype: torch.dtype) -> None:
     assert compiled.can_compile(spec, device=CPU, processes=1)
     first, plainly, whole = start(spec), train(spec, Alternating, dtype), train(spec, CompiledAlternating, dtype)
     share = APART[dtype]
-    # Biases before a batch norm learn nothing: they move by what rounding leaves of their gradients.
-    rounding = 100 * torch.finfo(dtype).eps * STEPS * SMOOTH["lr"] / SMOOTH["eps"]
+    # Biases before a batch norm, and the last one if logits are compared, learn nothing: they move by what rounding
+    # leaves of their gradients. Logits are float32 whatever the networks' format is.
+    noise = max(100 * torch.finfo(dtype).eps, torch.finfo(torch.float32).eps)
+    rounding = noise * STEPS * SMOOTH["lr"] / SMOOTH["eps"]
     weights = (state.all_parameters() for state in (first, plainly, whole))
     for before, one, other in zip(*weights, strict=True):
         assert (other - one).norm() <= share * (one - before).norm() + rounding, "the ways end apart"

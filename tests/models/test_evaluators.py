@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,13 @@ from torch import nn
 
 from models import data, evaluators
 from models.data import pixels, points
-from models.evaluators import comparison, garments, train_garments
-from models.evaluators.fid import fid, frechet_distance
-from models.evaluators.precision_recall import precision_recall
+from models.evaluators import References
+from models.evaluators.extractors import garments, train_garments
 from models.specs import TrainingSpec
 
 
-def test_distance_of_shifted_clouds_is_the_squared_shift() -> None:
-    cloud = torch.randn(500, 8, dtype=torch.float64)
-    assert frechet_distance(cloud, cloud) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(cloud, cloud + 2) == pytest.approx(8 * 4)
-
-
-def test_distance_of_scaled_clouds_is_that_of_their_deviations() -> None:
-    """For commuting covariances tr(C1 + C2 - 2 (C1 C2)^(1/2)) is the sum of (s1 - s2)^2."""
-    cloud = torch.randn(500, 8, dtype=torch.float64)
-    centred = cloud - cloud.mean(0)
-    expected = torch.cov(centred.T).trace().item() * (3 - 1) ** 2
-    assert frechet_distance(centred, 3 * centred) == pytest.approx(expected)
-
-
-def test_distance_does_not_mind_dead_features() -> None:
-    cloud = torch.randn(300, 8)
-    cloud[:, 3:] = 0
-    assert fid(cloud, cloud + 0.0)["fid"] == pytest.approx(0, abs=1e-5)
-
-
-def test_precision_and_recall_tell_dropped_modes_from_invented_ones() -> None:
-    torch.manual_seed(0)
-    left, right = torch.randn(400, 4), torch.randn(400, 4) + 50
-    both = torch.cat([left, right])[torch.randperm(800)]
-    dropped = precision_recall(both, torch.randn(800, 4))
-    assert dropped["precision"] > 0.8
-    assert 0.3 < dropped["recall"] < 0.6
-    invented = precision_recall(left, both)
-    assert 0.3 < invented["precision"] < 0.6
-    assert invented["recall"] > 0.7
+def against(dataset: data.ImageData) -> References:
+    return References.of(dataset, None)
 
 
 class Copier(nn.Module):
@@ -72,7 +44,7 @@ def test_a_perfect_copy_scores_nought_and_a_worse_one_more(
 ) -> None:
     spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation={"samples": 10_000})
     scores = [
-        evaluators.evaluate(Copier(noise_garments, noise=noise), spec=spec, dataset=noise_garments)
+        evaluators.evaluate(Copier(noise_garments, noise=noise), spec=spec, references=against(noise_garments)).values
         for noise in (0.0, 0.5)
     ]
     assert scores[0]["fid"] < 1e-3
@@ -85,7 +57,7 @@ def test_evaluation_leaves_the_generators_mode_alone(
 ) -> None:
     spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation={"samples": 1000, "metrics": ["fid"]})
     generator = Copier(noise_garments, noise=0.0).train()
-    assert set(evaluators.evaluate(generator, spec=spec, dataset=noise_garments)) == {"fid"}
+    assert set(evaluators.evaluate(generator, spec=spec, references=against(noise_garments)).values) == {"fid"}
     assert generator.training
 
 
@@ -127,7 +99,9 @@ def test_a_conditional_generator_is_told_classes_as_frequent_as_the_datasets_the
         return centres[labels][:, :, None, None]
 
     generators = [Painter(at_its_centre) for _ in range(2)]
-    figures = [evaluators.evaluate(generator, spec=spec, dataset=lopsided) for generator in generators]
+    figures = [
+        evaluators.evaluate(generator, spec=spec, references=against(lopsided)).values for generator in generators
+    ]
     told = [torch.cat([labels for labels in generator.told if labels is not None]) for generator in generators]
     assert torch.equal(told[0], told[1])
     assert told[0].dtype == torch.int64
@@ -144,7 +118,7 @@ def test_evaluation_is_done_in_evaluation_mode_and_gives_every_part_its_own_mode
     dataset = data.load(spec.dataset, folder=Path("/nonexistent"))
     generator = Painter(lambda labels, count: torch.zeros(count, 2, 1, 1)).train()
     generator.frozen.eval()
-    assert evaluators.evaluate(generator, spec=spec, dataset=dataset)["modes"] == 1
+    assert evaluators.evaluate(generator, spec=spec, references=against(dataset)).values["modes"] == 1
     assert generator.modes == {False}
     assert (generator.training, generator.frozen.training) == (True, False)
     assert generator.told == [None] * 4
@@ -154,13 +128,13 @@ def test_evaluation_is_done_in_evaluation_mode_and_gives_every_part_its_own_mode
 
     generator.paint = fail
     with pytest.raises(RuntimeError):
-        evaluators.evaluate(generator, spec=spec, dataset=dataset)
+        evaluators.evaluate(generator, spec=spec, references=against(dataset))
     assert generator.training
 
 
 def test_without_metrics_nothing_is_drawn(tiny: Callable[..., TrainingSpec], digits: data.ImageData) -> None:
     generator = Painter(lambda labels, count: torch.zeros(count, 1, 8, 8))
-    assert evaluators.evaluate(generator, spec=tiny(), dataset=digits) == {}
+    assert evaluators.evaluate(generator, spec=tiny(), references=against(digits)).values == {}
     assert generator.told == []
 
 
@@ -180,57 +154,50 @@ def test_stacked_garments_are_evaluated_and_the_real_ones_measured_once(
         dataset={"kind": "builtin", "name": "stacked-fashion"}, evaluation={"samples": 1000, "metrics": ["modes"]}
     )
     images = np.random.default_rng(1).integers(0, 256, (600, 3, 28, 28), np.uint8)
-    stacked = data.ImageData(images_NCHW=images, labels=np.zeros(600, np.int64))
-    measured: list[int] = []
-
-    def classes(images_NCHW: torch.Tensor) -> torch.Tensor:
-        measured.append(len(images_NCHW))
-        return images_NCHW[:, :, 0, 0].long() % 10
-
-    monkeypatch.setattr(garments, "classes", classes)
-    monkeypatch.setattr(comparison, "_of_real", {})
+    references = against(data.ImageData(images_NCHW=images, labels=np.zeros(600, np.int64)))
+    looks = watched(monkeypatch, "garment_classes", lambda images_NCHW: (images_NCHW[:, :, 0, 0] % 10).float())
     for _ in range(2):
         generator = Painter(
             lambda labels, count: pixels.to_float(torch.full((count, 3, 28, 28), 23, dtype=torch.uint8))
         )
-        figures = evaluators.evaluate(generator, spec=spec, dataset=stacked)
+        figures = evaluators.evaluate(generator, spec=spec, references=references).values
         assert figures["modes"] == 1
         assert math.isfinite(figures["kl"])
-    assert sorted(measured) == [600, 1000, 1000]
+    assert sum(looks) == 600 + 2 * 1000
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, name: str, features: Callable[[torch.Tensor], torch.Tensor]) -> list[int]:
+    """Put a function in an extractor's place; return the numbers of images that it will be given."""
+    looks: list[int] = []
+
+    def look(images_NCHW: torch.Tensor) -> torch.Tensor:
+        looks.append(len(images_NCHW))
+        return features(images_NCHW)
+
+    monkeypatch.setitem(evaluators.EXTRACTORS, name, replace(evaluators.EXTRACTORS[name], features=look))
+    return looks
 
 
 def test_fid_and_precision_share_one_look_at_the_fakes(
     tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[int] = []
-
-    def features(images_NCHW: torch.Tensor) -> torch.Tensor:
-        looks.append(len(images_NCHW))
-        return images_NCHW.flatten(1)[:, :4].float()
-
-    monkeypatch.setitem(evaluators.FEATURES, "garments", features)
+    looks = watched(monkeypatch, "garments", lambda images_NCHW: images_NCHW.flatten(1)[:, :4].float())
     spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation={"samples": 1000})
-    figures = evaluators.evaluate(Copier(noise_garments, noise=0.0), spec=spec, dataset=noise_garments)
+    generator = Copier(noise_garments, noise=0.0)
+    figures = evaluators.evaluate(generator, spec=spec, references=against(noise_garments)).values
     assert set(figures) == {"fid", "precision", "recall"}
-    assert sorted(looks) == [1000, 10_000]
+    assert sum(looks) == 11_000
 
 
-def test_real_images_beyond_the_compared_ones_are_not_looked_at(
-    tiny: Callable[..., TrainingSpec], monkeypatch: pytest.MonkeyPatch
+def test_a_metric_that_cannot_be_measured_is_told_and_the_others_are_measured(
+    tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData
 ) -> None:
-    monkeypatch.setattr(comparison, "_of_real", {})
-    looks: list[int] = []
-
-    def measure(images_NCHW: torch.Tensor) -> torch.Tensor:
-        looks.append(len(images_NCHW))
-        return images_NCHW.float()
-
-    for last in (0, 255):
-        images = np.zeros((10_001, 1, 1, 1), np.uint8)
-        images[-1] = last
-        dataset = data.ImageData(images_NCHW=images, labels=np.zeros(10_001, np.int64))
-        comparison.Comparison(tiny().dataset, dataset, torch.zeros(7, 1, 1, 1)).both(measure)
-    assert looks == [7, 10_000, 7]
+    few = data.ImageData(images_NCHW=noise_garments.images_NCHW[:150], labels=noise_garments.labels[:150])
+    plan = {"samples": 1000, "metrics": ["fid", "kid", "random_distance"]}
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation=plan)
+    evaluation = evaluators.evaluate(Copier(noise_garments, noise=0.0), spec=spec, references=against(few))
+    assert set(evaluation.figures) == {"kid", "random_distance"}
+    assert evaluation.unavailable == {"fid": "150 images are too few: FID in 96 features needs 192"}
 
 
 def test_features_come_in_the_promised_shape_whatever_the_count() -> None:

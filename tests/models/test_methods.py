@@ -11,7 +11,7 @@ from models import architectures, data, training
 from models.augment import adaptive
 from models.checkpoints import checkpoint
 from models.specs import TrainingSpec
-from models.training import estimates, methods
+from models.training import estimates, methods, objective
 from models.training.inputs import InputPipeline, StepInputs
 from models.training.methods import Method, Shown
 from models.training.state import Player, TrainingState
@@ -125,6 +125,19 @@ def test_an_adaptive_augmentation_learns_once_a_step_from_the_whole_batch(
     (state,) = train(spec, 1)
     assert state.statistics[adaptive.STEPS].item() == 1
     assert state.statistics[adaptive.IMAGES].item() == spec.batch_size
+
+
+@pytest.mark.parametrize(("loss", "zero"), [("non_saturating", 0.0), ("relativistic_paired", 6.0)])
+def test_logits_of_a_loss_that_compares_count_from_the_fakes(
+    tiny: Callable[..., TrainingSpec], loss: str, zero: float
+) -> None:
+    """Such a loss leaves it open which logit means undecided: without a zero, p would follow a chance drift."""
+    spec = tiny(augment={"kind": "adaptive"}, loss={"kind": loss})
+    state, _ = methods.prepare(spec, device=CPU)
+    real, fake = torch.tensor([zero + 1, zero + 2, zero - 1]), torch.tensor(6.0)
+    part = objective.DiscriminatorLoss(torch.zeros(()), real, {"logit_fake": fake})
+    objective.update_augmentation(state, objective.Objective.of(spec, device=CPU), [part])
+    assert state.statistics[adaptive.SIGNS].item() == 1
 
 
 class TwoPairs(Method):

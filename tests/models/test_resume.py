@@ -15,7 +15,7 @@ from tests.models.runs import Run, after, comparable, content, resumed
 
 Make = Callable[..., TrainingSpec]
 
-# 1,797 images in batches of 32: the first epoch ends within the 57th step, at 1,797 of 1,824 images seen.
+# 1,497 images in batches of 32: the first epoch ends within the 47th step, at 1,497 of 1,504 images seen.
 LONG: dict[str, Any] = {
     "budget": {"images": 2400, "seconds": None},
     "metrics": {"every_images": 640},
@@ -32,9 +32,9 @@ EXPLOSIVE: dict[str, Any] = {
     "batch_size": 8,
     "budget": {"images": 400, "seconds": None},
     "metrics": {"every_images": 1000},
-    "checkpoint": {"every_images": 80},
+    "checkpoint": {"every_images": 40},
     "guard": {"kind": "repair", "max_repairs": 50},
-    "seed": 1,
+    "seed": 6,
 }
 CASES: dict[str, dict[str, Any]] = {
     "robust": {},
@@ -81,7 +81,7 @@ def test_a_stop_does_not_change_what_the_guard_goes_back_to(
 
 def test_a_run_that_has_failed_unnoticed_is_stopped_without_a_checkpoint(tiny: Make, events: Run) -> None:
     """An extra check at the stop would make the run differ from the one that is not stopped."""
-    spec = tiny(**EXPLOSIVE | {"checkpoint": {"every_images": 10**6}, "guard": {"kind": "off"}})
+    spec = tiny(**EXPLOSIVE | {"checkpoint": {"every_images": 10**6}, "guard": {"kind": "off"}, "seed": 1})
     with pytest.raises(training.Diverged) as noticed:
         events(spec)
     steps = noticed.value.images_seen // spec.batch_size

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from models import presets
 from models.data import catalog
-from models.specs import AdamOptimizer, TrainingSpec
+from models.specs import AdamOptimizer, DatasetFacts, TrainingSpec
 
 GOLDEN = Path(__file__).with_name("golden")
 DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
@@ -50,6 +50,18 @@ def test_there_is_a_golden_spec_for_every_preset_and_dataset_and_no_other() -> N
 def test_an_empty_part_is_the_default_preset_on_the_default_dataset() -> None:
     spec = presets.resolve({})
     assert (spec.preset, spec.dataset.name) == ("robust", "fashion-mnist")
+
+
+@pytest.mark.parametrize("preset", ["robust", "fast"])
+@pytest.mark.parametrize("resolution", [28, 64])
+@pytest.mark.parametrize(("images", "batch", "kind"), [(300, 64, "adaptive"), (40, 32, "adaptive"), (50_000, 64, None)])
+def test_little_data_is_changed_before_the_discriminator_sees_it(
+    preset: str, resolution: int, images: int, batch: int, kind: str | None
+) -> None:
+    facts = DatasetFacts(resolution=resolution, channels=3, images=images, classes=0, flips_natural=True)
+    recipe = presets.REGISTRY[preset].recipe(facts)
+    assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
+    assert recipe["batch_size"] == (batch if resolution == 64 or images < 64 else 128)
 
 
 def test_the_article_preset_is_the_article() -> None:
@@ -93,8 +105,8 @@ def test_a_list_replaces_the_presets() -> None:
             "digits is 8x8: set dataset.resolution to 8 or leave it out",
         ),
         (
-            DIGITS | {"batch_size": 1798},
-            "batch_size 1798 is larger than digits: use at most 1797, the number of its images",
+            DIGITS | {"batch_size": 1498},
+            "batch_size 1498 is larger than digits: use at most 1497, the number of its images",
         ),
         (
             {"budget": {"images": 100}},
@@ -107,8 +119,8 @@ def test_a_list_replaces_the_presets() -> None:
         ),
         ({"evaluation": {"metrics": ["fid", "fid"]}}, "name each metric once"),
         (
-            DIGITS | {"evaluation": {"metrics": ["fid"]}},
-            "digits has no feature extractor for fid: leave it out of evaluation.metrics",
+            RING | {"evaluation": {"metrics": ["fid"]}},
+            "ring has no feature extractor for fid: leave it out of evaluation.metrics",
         ),
         ({"evaluation": {"metrics": ["modes"]}}, "fashion-mnist has no known modes for modes: leave it out"),
         (

@@ -95,7 +95,7 @@ def test_what_was_stored_stays_when_something_else_is_amended(tiny: Make) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 5000}, "batch_size 5000 is larger than digits: use at most 1797"),
+        ({"batch_size": 5000}, "batch_size 5000 is larger than digits: use at most 1497"),
         ({"generator_optimizer": {"lr": 2.0}}, "less than or equal to 1"),
         ({"discriminator_optimizer": {"lr": 3.0}}, "less than or equal to 1"),
         ({"labels": True, "cuda_graphs": True}, "cuda_graphs replays compiled networks"),

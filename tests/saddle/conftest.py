@@ -8,7 +8,8 @@ from typer.testing import CliRunner, Result
 
 from saddle.cli import app
 from saddle.client import Client
-from tests.saddle.fake_saddle import KEY, FakeSaddle, Handler
+from tests.saddle.fake_saddle import FakeSaddle
+from tests.saddle.fake_server import KEY, Handler
 
 
 @pytest.fixture

@@ -192,3 +192,10 @@ def test_proxy_from_the_environment_does_not_catch_loopback(saddle: Any, monkeyp
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with Client(saddle.url, "") as client:
         client.check_health()
+
+
+def test_the_timeline_is_listed_and_fetched(client, saddle):
+    job_id = saddle.add_job()
+    places = client.timeline(job_id)
+    assert [place.images_seen for place in places] == [0, 100]
+    assert client.timeline_png(job_id, places[1].images_seen) == b"grid 100.png"

@@ -66,7 +66,7 @@ def test_a_refusal_names_the_field(client, saddle, file):
 
 def test_add_waits_and_prints_the_report(command, saddle, file):
     progress = {"entries": 20, "entries_total": 40, "fraction": 0.5}
-    saddle.imports.extend([{"progress": progress}, {"status": "ready"}])
+    saddle.datasets.imports.extend([{"progress": progress}, {"status": "ready"}])
     result = command("datasets", "add", "pets", str(file), "--resolution", "64", "--labels", "none")
     assert result.exit_code == 0, result.output
     assert json.loads(part(saddle.requests[0].body, "options")) == {"resolution": 64, "labels": "none"}
@@ -84,7 +84,7 @@ def test_add_waits_and_prints_the_report(command, saddle, file):
 
 def test_add_of_a_file_that_fails_says_why(command, saddle, file):
     reason = {"code": "refused", "message": "3 pictures can be used"}
-    saddle.imports.append({"status": "failed", "reason": reason})
+    saddle.datasets.imports.append({"status": "failed", "reason": reason})
     result = command("datasets", "add", "pets", str(file))
     assert (result.exit_code, "3 pictures can be used" in result.stderr) == (1, True)
 

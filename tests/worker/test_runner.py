@@ -60,7 +60,7 @@ def test_a_lost_lease_is_no_end(attempt_at, submit, db):
 
 
 def test_an_unknown_kind_is_told():
-    with pytest.raises(kinds.UnknownKind, match="training, dataset_import, not juggling"):
+    with pytest.raises(kinds.UnknownKind, match="training, dataset_import, evaluation, not juggling"):
         kinds.load("juggling")
 
 

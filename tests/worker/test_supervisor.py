@@ -87,6 +87,7 @@ def test_an_attempt_trains_to_the_end_of_the_budget(db, settings, supervise, sub
     assert [one.key for one in stored] == [
         f"jobs/{job_id}/checkpoints/000000000006400-1",
         f"jobs/{job_id}/checkpoints/000000000009600-1",
+        *(f"jobs/{job_id}/timeline/{seen:015d}-1" for seen in (0, 3_200, 6_400, 9_600)),
     ]
     assert [event.type for event in told].count("checkpoint") == 3
     assert set(series(db, job_id)) >= {32, 640, 1_280, 9_600}

@@ -7,7 +7,7 @@ process, the supervisor and the reconciler must not.
 from collections.abc import Callable
 from importlib import import_module
 
-from store import datasets, jobs
+from store import datasets, evaluations, jobs
 from worker.attempt import Attempt
 
 Run = Callable[[Attempt], None]
@@ -28,4 +28,8 @@ def load(kind: str) -> Run:
     return run
 
 
-REGISTRY = {jobs.TRAINING: "worker.kinds.training", datasets.IMPORT: "worker.kinds.dataset_import"}
+REGISTRY = {
+    jobs.TRAINING: "worker.kinds.training",
+    datasets.IMPORT: "worker.kinds.dataset_import",
+    evaluations.EVALUATION: "worker.kinds.evaluation",
+}

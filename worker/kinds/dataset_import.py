@@ -19,6 +19,8 @@ from worker.attempt import Attempt
 
 TICK_SECONDS = 1.0
 MOST_PROCESSES = 16
+FEATURES = "imagenet"
+"""The extractor of any pictures."""
 UPLOAD = "file"
 """The name of the uploaded file within its artifact."""
 
@@ -86,6 +88,7 @@ def _facts(imported: Imported, options: ImportOptions) -> DatasetFacts:
         holdout_images=manifest.holdout_images,
         classes=len(manifest.classes),
         flips_natural=options.flips_natural,
+        features=FEATURES,
     )
 
 

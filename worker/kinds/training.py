@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -10,12 +9,17 @@ from models import data, training
 from models.checkpoints import checkpoint, forks
 from models.checkpoints.progress import Progress
 from models.data.errors import DatasetMissing
+from models.evaluators import References
 from models.runtime import parallel, precision
 from models.specs import figures, stored
-from store import checkpoints, datasets, payloads, states
+from store import checkpoints, payloads, states
 from store.payloads import Reason
-from worker import ranks
+from worker import places, ranks
 from worker.attempt import Attempt, Stopped
+from worker.kinds import judging, timeline
+
+STRONG_AUGMENTATION = 0.8
+"""Above it, changes of the discriminator's view leak into the samples (Karras et al. 2020, section 2.2)."""
 
 
 class _OriginDamaged(Exception):
@@ -46,13 +50,18 @@ class _Training:
         self._attempt = attempt
         self._spec = stored.read(attempt.job.spec)
         self._evaluated: training.Evaluated | None = None
+        self._unavailable: set[str] = set()
+        self._warned = False
 
     def run(self) -> None:
         attempt, spec = self._attempt, self._spec
-        device = _device(attempt.settings.device)
+        device = places.device(attempt.settings.device)
         number = ranks.count(spec, limit=attempt.settings.processes, device=device)
         device = ranks.device_of(0, device=device, number=number)
-        dataset = data.load(spec.dataset, folder=self._dataset_folder())
+        folder = places.dataset_folder(attempt, spec.dataset)
+        dataset = data.load(spec.dataset, folder=folder)
+        holdout = data.load(spec.dataset, folder=folder, split="holdout") if spec.dataset.facts.holdout_images else None
+        references = References.of(dataset, holdout, cache=attempt.settings.features_dir)
         resume = self._newest_checkpoint()
         progress = resume.snapshot.progress if resume else Progress()
         numbers = precision.autocast_dtype(spec.precision, device=device) or torch.float32
@@ -61,11 +70,12 @@ class _Training:
         message = f"{place} on {device} in {numbers}{company}"
         attempt.log(message, images_seen=progress.images_seen)
         with ranks.started(ranks.Task(spec, resume), number=number, device=device) as group:
-            self._train(dataset, device=device, resume=resume, group=group)
+            self._train(dataset, references, device=device, resume=resume, group=group)
 
     def _train(
         self,
         dataset: data.ImageData,
+        references: References,
         *,
         device: torch.device,
         resume: checkpoint.Checkpoint | None,
@@ -75,18 +85,29 @@ class _Training:
         seconds_before = resume.snapshot.progress.training_seconds if resume else 0.0
         began = time.monotonic()
         for event in training.train(
-            self._spec, dataset=dataset, device=device, resume=resume, stop=attempt.stop, group=group
+            self._spec,
+            dataset=dataset,
+            references=references,
+            device=device,
+            resume=resume,
+            stop=attempt.stop,
+            group=group,
         ):
             match event:
                 case training.Tick():
                     seconds_trained = seconds_before + time.monotonic() - began
                     attempt.tick(images_seen=event.images_seen, seconds_trained=seconds_trained, values=event.values)
+                    self._warn_of_little_data(event)
+                case training.Begun():
+                    timeline.draw(attempt, event.snapshot, images_seen=event.images_seen, device=device)
                 case training.CheckpointDue():
                     self._save(event)
+                    timeline.draw(attempt, event.snapshot, images_seen=event.images_seen, device=device)
                 case training.Compiled():
                     attempt.log(f"compiled in {event.seconds:.0f} s", images_seen=event.images_seen)
                 case training.Evaluated():
                     self._evaluated = event
+                    self._tell_unavailable(event)
                     attempt.event("evaluation", event.values, images_seen=event.images_seen)
                 case training.Repaired():
                     repair = payloads.GuardRepair(event.detector, event.remedy, event.details)
@@ -94,18 +115,33 @@ class _Training:
                 case training.Finished(reason="stopped"):
                     raise Stopped
                 case training.Finished():
-                    used_up = f"{event.reason.removeprefix('budget_')} of the budget are used up"
-                    attempt.finish(states.SUCCEEDED, Reason("completed", f"the {used_up}"))
+                    judging.judge(attempt, self._spec, references, device=device, images_seen=event.images_seen)
+                    attempt.finish(states.SUCCEEDED, self._why(event))
 
-    def _dataset_folder(self) -> Path:
-        """Return the folder of the dataset's files. Raises DatasetMissing."""
-        attempt, dataset = self._attempt, self._spec.dataset
-        if dataset.kind == "builtin":
-            return attempt.settings.datasets_dir
-        row = attempt.read(lambda session: datasets.usable(session, dataset_id=dataset.id, tenant=attempt.job.tenant))
-        if row is None or row.path is None:
-            raise DatasetMissing(f"dataset {dataset.id} ({dataset.name}) has been deleted")
-        return attempt.artifacts.local_copy(row.path)
+    def _why(self, end: training.Finished) -> Reason:
+        """Return the reason why a run that was not stopped has ended."""
+        if end.reason == "early_stopped":
+            evaluations = self._spec.evaluation.patience
+            return Reason("early_stopped", f"the last {evaluations} evaluations were no better than the best")
+        return Reason("completed", f"the {end.reason.removeprefix('budget_')} of the budget are used up")
+
+    def _warn_of_little_data(self, tick: training.Tick) -> None:
+        """Tell, once, that the augmentation has become so strong that it shows in samples."""
+        if self._warned or tick.values.get("augment_p", 0.0) <= STRONG_AUGMENTATION:
+            return
+        self._warned = True
+        message = (
+            f"augment_p is above {STRONG_AUGMENTATION}: the discriminator knows the training images by heart even when "
+            "most are changed. Add images, or make the discriminator smaller"
+        )
+        self._attempt.log(message, images_seen=tick.images_seen)
+
+    def _tell_unavailable(self, event: training.Evaluated) -> None:
+        """Tell, once for each, which metrics cannot be measured."""
+        for metric in sorted(set(event.unavailable) - self._unavailable):
+            self._unavailable.add(metric)
+            message = f"{metric} cannot be measured: {event.unavailable[metric]}"
+            self._attempt.log(message, images_seen=event.images_seen)
 
     def _newest_checkpoint(self) -> checkpoint.Checkpoint | None:
         """Read the newest checkpoint that is whole; report and pass over a damaged one. Raises _OriginDamaged."""
@@ -140,12 +176,6 @@ class _Training:
                 rank=None if quality is None else figures.rank(quality),
             )
         )
-
-
-def _device(wish: str) -> torch.device:
-    if wish == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wish)
 
 
 def _permanent(error: BaseException) -> Reason | None:

@@ -35,7 +35,8 @@ def decoded(path: Path, *, form: str, wish: Wish, limits: Limits, processes: int
     """
     tasks = [Task(str(path), form, wish, limits, rank, processes, first=0, lost={}) for rank in range(processes)]
     with ExitStack() as stack:
-        members = [stack.enter_context(closing(_Member(task))) for task in tasks]
+        company: list[Reader] = []
+        members = [stack.enter_context(closing(_Member(task, company))) for task in tasks]
         entry = 0
         while True:
             told, pixels = members[entry // BLOCK % processes].next(entry)
@@ -53,10 +54,11 @@ def environment() -> dict[str, str]:
 class _Member:
     """One process. It is started again whenever a picture has ended it, or holds it up."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, company: list[Reader]) -> None:
         self._task = task
+        self._company = company
         self._begun = False
-        self._process, self._reader = _started(task)
+        self._process, self._reader = _started(task, company)
 
     def next(self, entry: int) -> tuple[Told | End, bytes]:
         """Return what became of the process's next entry, or the file's end. Raises SourceRefused, CrewFailed."""
@@ -75,9 +77,10 @@ class _Member:
                 if len(self._task.lost) > MOST_LOST:
                     raise CrewFailed(f"more than {MOST_LOST} pictures cannot be read; the last: {how}") from error
                 self._begun = False
-                self._process, self._reader = _started(self._task)
+                self._process, self._reader = _started(self._task, self._company)
 
     def close(self) -> None:
+        self._reader.close()
         self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None
@@ -94,7 +97,7 @@ class _Member:
         return f"its decoder ended {f'by signal {-status}' if status < 0 else f'with status {status}'}"
 
 
-def _started(task: Task) -> tuple["subprocess.Popen[bytes]", Reader]:
+def _started(task: Task, company: list[Reader]) -> tuple["subprocess.Popen[bytes]", Reader]:
     """Start a process and give it its task. Return it, and the reader of its messages."""
     process = subprocess.Popen(
         [sys.executable, "-m", "models.data.importers.decoder"],
@@ -107,5 +110,5 @@ def _started(task: Task) -> tuple["subprocess.Popen[bytes]", Reader]:
     with process.stdin as stdin:
         stdin.write(decoder.dumped(task))
     pixel_bytes = (1 if task.wish.channels == 1 else 3) * task.wish.resolution**2
-    reader = Reader(process.stdout.fileno(), pixel_bytes=pixel_bytes, longest=task.limits.message_bytes)
-    return process, reader
+    longest = task.limits.message_bytes
+    return process, Reader(process.stdout.fileno(), pixel_bytes=pixel_bytes, longest=longest, company=company)

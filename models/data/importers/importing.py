@@ -124,7 +124,7 @@ def _finish(decoding: _Decoding, *, form: str, options: ImportOptions, folder: P
     numbers = np.array([labels.numbers[row] for row in rows], dtype=np.int64)
     raw_NCHW = np.memmap(folder / RAW, np.uint8, "r", shape=(len(kept), *decoding.shape))
     groups = duplicates.find(
-        lambda place: raw_NCHW[rows[place]], digests=decoding.digests[rows], looks=decoding.looks[rows]
+        lambda places: np.asarray(raw_NCHW[rows[places]]), digests=decoding.digests[rows], looks=decoding.looks[rows]
     )
     held = split.held_out(groups.of, labels=numbers, digests=decoding.digests[rows], share=options.holdout)
     order = np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])

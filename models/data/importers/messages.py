@@ -3,16 +3,22 @@
 The reader trusts no process that has read hostile data: nothing is unpickled, every length is bounded.
 """
 
+import fcntl
 import json
 import os
 import select
 import struct
-from dataclasses import asdict, dataclass
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 from models.data.importers.errors import SourceRefused
 
 HEAD = struct.Struct("<II")
+PIPE_BYTES = 2**20
+"""The largest pipe that Linux gives to any user."""
+AHEAD_BYTES = 2**22
 
 
 class Lost(Exception):
@@ -66,7 +72,7 @@ KINDS: dict[str, type[Begun | Told | End]] = {"begun": Begun, "told": Told, "end
 
 def write(file: IO[bytes], kind: str, message: Any, pixels: bytes = b"") -> None:
     """Write a message: a Told, an End, or the dict of any other kind."""
-    data = message if isinstance(message, dict) else asdict(message)
+    data = message if isinstance(message, dict) else vars(message)
     content = json.dumps({"kind": kind, **data}).encode()
     file.write(HEAD.pack(len(content), len(pixels)))
     file.write(content)
@@ -75,13 +81,26 @@ def write(file: IO[bytes], kind: str, message: Any, pixels: bytes = b"") -> None
 
 
 class Reader:
-    """Reads the messages from a pipe."""
+    """Reads the messages from a pipe. While it waits, it empties the pipes of its company, so that none of them fills.
 
-    def __init__(self, descriptor: int, *, pixel_bytes: int, longest: int) -> None:
+    `company` holds all readers of a crew. One of them may be ahead by 4 MiB.
+    """
+
+    def __init__(self, descriptor: int, *, pixel_bytes: int, longest: int, company: "list[Reader]") -> None:
         self._descriptor = descriptor
         self._pixel_bytes = pixel_bytes
         self._longest = longest
+        self._company = company
         self._buffer = bytearray()
+        self._taken = 0
+        """The number of bytes at the buffer's start that were returned."""
+        self._ended = False
+        company.append(self)
+        with suppress(OSError):  # a user's pipes may be limited: a small one only costs time
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def close(self) -> None:
+        self._company.remove(self)
 
     def begin(self, *, seconds: float) -> None:
         """Wait for the first message, which is Begun or the refusal of the file. Raises Lost, SourceRefused."""
@@ -104,14 +123,41 @@ class Reader:
         return made, pixels
 
     def _exactly(self, size: int, seconds: float) -> bytes:
-        while len(self._buffer) < size:
-            ready = select.poll()
-            ready.register(self._descriptor, select.POLLIN)
-            if not ready.poll(1000 * seconds):
-                raise Lost(f"took longer than {seconds:.0f} s")
-            if not (piece := os.read(self._descriptor, 2**20)):
+        while self._waiting < size:
+            if self._ended:
                 raise Lost("ended", ended=True)
-            self._buffer += piece
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
+            self._wait(seconds)
+        taken = bytes(memoryview(self._buffer)[self._taken : self._taken + size])
+        self._taken += size
         return taken
+
+    @property
+    def _waiting(self) -> int:
+        """The number of bytes that were read and not returned."""
+        return len(self._buffer) - self._taken
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until there is more in this pipe, or its end. Raises Lost after `seconds`."""
+        until = time.monotonic() + seconds
+        before = self._waiting
+        while self._waiting == before and not self._ended:
+            open_ = {
+                reader._descriptor: reader
+                for reader in self._company
+                if not reader._ended and (reader is self or reader._waiting < AHEAD_BYTES)
+            }
+            ready = select.poll()
+            for descriptor in open_:
+                ready.register(descriptor, select.POLLIN)
+            found = ready.poll(1000 * max(0.0, until - time.monotonic()))
+            if not found:
+                raise Lost(f"took longer than {seconds:.0f} s")
+            for descriptor, _ in found:
+                open_[descriptor]._fill()
+
+    def _fill(self) -> None:
+        del self._buffer[: self._taken]
+        self._taken = 0
+        piece = os.read(self._descriptor, PIPE_BYTES)
+        self._ended = not piece
+        self._buffer += piece

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict
 
 from models.data.importers.messages import Told
 from models.data.importers.pictures import CONVERSIONS
+from models.specs.datasets import LITTLE_DATA
 
 MOST_LISTED = 1_000
 """Refused and ignored files that are listed; the others are counted."""
 MOST_EXAMPLES = 12
 BLANK_LEVELS = 2.0
 """An image whose pixels deviate by less than this is blank, or nearly so."""
-LITTLE_DATA = 5_000
 UNBALANCED = 10.0
 COMMON_SIZES = 5
 
@@ -127,8 +127,11 @@ def advise(report: Report) -> list[str]:
     """Return advice on a dataset, for people."""
     total = report.images + report.holdout_images
     found = []
-    if total < LITTLE_DATA:
-        found.append(f"{total:,} images are few: the discriminator may learn them by heart, unless augment is adaptive")
+    if report.images < LITTLE_DATA:
+        found.append(
+            f"{total:,} images are few: the discriminator may learn them by heart. The presets robust and fast change "
+            "what it sees (augment: adaptive)"
+        )
     counts = [entry.images + entry.holdout_images for entry in report.classes]
     if counts and max(counts) > UNBALANCED * min(counts):
         found.append(

@@ -27,6 +27,7 @@ def test_no_route_but_health_and_telemetry_answers_without_a_key(anonymous):
         "job_id": f"job_{'0' * 26}",
         "checkpoint_id": f"ckpt_{'0' * 26}",
         "key_id": f"key_{'0' * 26}",
+        "evaluation_id": f"eval_{'0' * 26}",
     }
     open_to_all = {"/healthz", "/readyz", "/metrics"}
     asked = 0

@@ -33,6 +33,8 @@ PATHS = [
     "/v1/jobs/{job_id}/checkpoints/{checkpoint_id}/generator.safetensors",
     "/v1/jobs/{job_id}/samples.png",
     "/v1/jobs/{job_id}/samples?count=3",
+    "/v1/jobs/{job_id}/timeline",
+    "/v1/jobs/{job_id}/timeline/{images_seen}.png",
     "/v1/presets",
     "/v1/presets/{name}",
     "/v1/datasets",
@@ -45,6 +47,9 @@ PATHS = [
     "/v1/datasets/{imported_id}/images/{number}.png",
     "/datasets",
     "/datasets/{imported_id}",
+    "/v1/evaluations",
+    "/v1/evaluations/{evaluation_id}",
+    "/v1/comparisons?jobs={job_id},{other_id}",
     "/v1/keys",
     "/v1/workers",
 ]
@@ -72,9 +77,20 @@ def saved(client, runner, services):
     job_id = post(client)["id"]
     runner.start(job_id)
     checkpoint = runner.save(job_id, 100)
+    runner.draw(job_id, 100)
     runner.end(job_id)
-    made = {"job_id": job_id, "checkpoint_id": checkpoint, "name": "robust", "dataset_id": "ring", "number": 3}
-    return made | {"imported_id": import_pets(services)}
+    made = {
+        "images_seen": 100,
+        "job_id": job_id,
+        "checkpoint_id": checkpoint,
+        "name": "robust",
+        "dataset_id": "ring",
+        "number": 3,
+    }
+    evaluation = client.post("/v1/evaluations", json={"job": job_id}).json()["id"]
+    made |= {"images_seen": 100}
+    more = {"imported_id": import_pets(services), "evaluation_id": evaluation, "other_id": post(client)["id"]}
+    return made | more
 
 
 def compare(client, path, **headers):

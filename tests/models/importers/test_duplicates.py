@@ -27,7 +27,8 @@ def looks(images):
 
 
 def find(images):
-    return duplicates.find(images.__getitem__, digests=digests(images), looks=looks(images))
+    stacked = np.stack(list(images))
+    return duplicates.find(stacked.__getitem__, digests=digests(images), looks=looks(images))
 
 
 def test_equal_and_like_images_are_grouped():

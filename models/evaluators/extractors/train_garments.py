@@ -1,4 +1,4 @@
-"""The command `python -m models.evaluators.train_garments DATASETS`: writes garments.safetensors and garments.json."""
+"""`python -m models.evaluators.extractors.train_garments DATASETS`: writes garments.safetensors and garments.json."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.data import fashion_mnist, pixels
-from models.evaluators import garments
+from models.evaluators.extractors import garments
 from models.runtime import placement
 
 SEED = 20_261_123
@@ -65,7 +65,7 @@ def accuracy(network: garments.Garments, folder: Path) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m models.evaluators.train_garments", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m models.evaluators.extractors.train_garments", description=__doc__)
     parser.add_argument("datasets", type=Path, help="the datasets folder, e.g. .saddle/datasets")
     start = time.monotonic()
     network, share = train(parser.parse_args().datasets)
