@@ -15,11 +15,16 @@ T = TypeVar("T")
 
 
 def post(http: httpx.Client, spec: dict[str, Any], *, key: str) -> httpx.Response:
+    """Post a job until there is an answer."""
+    return insist(lambda: http.post("/v1/jobs", json=spec, headers={"Idempotency-Key": key}))
+
+
+def insist(send: Callable[[], httpx.Response]) -> httpx.Response:
     """Return the first answer that time would not change."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while True:
         try:
-            response = http.post("/v1/jobs", json=spec, headers={"Idempotency-Key": key})
+            response = send()
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise
