@@ -10,6 +10,12 @@ from tests.worker.conftest import TINY
 
 
 @pytest.fixture
+def database_url(sqlite_url):
+    """The rows are tested on both databases, by the API's tests."""
+    return sqlite_url
+
+
+@pytest.fixture
 def trained(submit, supervise):
     """Train a job to its end."""
     job_id = submit(TINY)
