@@ -26,7 +26,7 @@ from store.evaluations import NewEvaluation
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 EvaluationId = Annotated[str, Path(description="An evaluation's id", pattern=ids.pattern("eval"))]
 OTHERWISE: tuple[Metric, ...] = ("kid", "fd64", "precision_recall")
-"""What is measured of a dataset of which presets measure nothing."""
+"""Metrics for a dataset of which presets measure nothing."""
 EXAMPLE = {"job": ids.EXAMPLE_JOB, "metrics": ["kid", "fd64"], "protocol": {"samples": 10_000}}
 
 

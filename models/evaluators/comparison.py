@@ -15,7 +15,7 @@ Measure = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a metric may look at. `fake_NCHW` is in the stored format, uint8 pixels or float32 points."""
+    """Everything that a metric may look at. `fake_NCHW` is in the stored format, uint8 pixels or float32 points."""
 
     dataset: specs.Dataset
     references: References

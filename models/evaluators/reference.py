@@ -86,7 +86,7 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class References:
-    """What a generator's images are compared with."""
+    """The real images that fakes are compared with."""
 
     real: Reference
     train: Reference

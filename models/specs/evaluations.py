@@ -28,7 +28,7 @@ class Wish(Spec):
     """The job whose best checkpoint, or else its latest, is evaluated."""
     checkpoint: str | None = Field(default=None, pattern=r"^ckpt_[0-9a-z]{26}$")
     metrics: tuple[Metric, ...] = Field(default=(), max_length=len(REGISTRY))
-    """What to measure. Empty: what the presets measure of such a dataset."""
+    """The metrics to measure. Empty: those that the presets measure of such a dataset."""
     protocol: Protocol = Protocol()
 
     @model_validator(mode="after")

@@ -67,7 +67,7 @@ class MetricFacts:
     needs: tuple[Literal["features", "holdout_images", "holds_pictures", "modes"], ...]
     """The facts that a dataset must have."""
     lacks: str
-    """What a dataset lacks that has none of them, in words."""
+    """The words for a dataset that has none of them."""
     usual: Callable[[DatasetFacts], bool] = _never
     """Whether presets measure it of a dataset that it suits."""
 
