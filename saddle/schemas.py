@@ -124,7 +124,7 @@ class Duplicates(Schema):
 
 
 class DatasetReport(Schema):
-    """What an imported file held, and what became of each picture."""
+    """The content of an imported file, and the fate of each picture."""
 
     images: int
     holdout_images: int

@@ -6,6 +6,9 @@ from sqlalchemy.orm import Session
 from store import runs, tables
 from store.errors import NotFound
 
+GRID = "grid.png"
+"""The name of the picture within its artifact."""
+
 
 def add(session: Session, *, job_id: str, attempt: int, images_seen: int, path: str) -> str | None:
     """Add the grid whose artifact is stored at a key, or put it in another's place. Return the other's key.

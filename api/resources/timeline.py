@@ -13,8 +13,6 @@ from store import jobs, timeline
 
 router = APIRouter(prefix="/v1/jobs", tags=["samples"])
 FAULTS = documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-GRID = "grid.png"
-"""The name of the picture within its artifact."""
 CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -52,7 +50,7 @@ def grid(services: Using, who: Reader, job_id: JobId, images_seen: Annotated[int
         jobs.get(session, job_id=job_id, tenant=who.tenant)
         path = timeline.path(session, job_id=job_id, images_seen=images_seen)
     try:
-        with services.artifacts.open(path, GRID) as file:
+        with services.artifacts.open(path, timeline.GRID) as file:
             return Response(file.read(), media_type="image/png", headers=CACHED)
     except FileNotFoundError as error:
         raise not_found(f"the grid at {images_seen:,} images is gone") from error

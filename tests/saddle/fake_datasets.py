@@ -48,7 +48,7 @@ class FakeDatasets:
         }
     )
     imports: deque[dict[str, Any]] = field(default_factory=deque)
-    """What becomes of a dataset that is imported, each time it is asked for."""
+    """Changes to a dataset that is imported, one for each time it is asked for."""
 
     def answer(self, method: str, path: list[str]) -> tuple[int, Any]:
         """Return the status and the body; a list is answered in pages."""

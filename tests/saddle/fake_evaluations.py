@@ -27,7 +27,7 @@ SUCCEEDED = {"status": "succeeded", "figures": FIGURES, "unavailable": UNAVAILAB
 class FakeEvaluations:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     ends: deque[dict[str, Any]] = field(default_factory=deque)
-    """What becomes of an evaluation, each time it is asked for. Without more, it succeeds."""
+    """Changes to an evaluation, one for each time it is asked for. Without more, it succeeds."""
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
         """Return the status and the body; a list is answered in pages."""

@@ -1,4 +1,4 @@
-"""What the fake service knows, and how it is told to fail."""
+"""The memory of the fake service, and its orders to fail."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -4,10 +4,9 @@ import torch
 
 from models.checkpoints.snapshot import Snapshot
 from models.generation import pictures, sampling
+from store import timeline
 from worker.attempt import Attempt
 
-GRID = "grid.png"
-"""The name of the picture within its artifact. `api.resources.timeline` serves it."""
 COLUMNS = 6
 IMAGES = COLUMNS**2
 
@@ -22,5 +21,5 @@ def draw(attempt: Attempt, snapshot: Snapshot, *, images_seen: int, device: torc
     images = sampling.images_NHWC(generator, seed=snapshot.spec.seed, count=count)
     png = pictures.png(pictures.picture_HWC(images, columns=COLUMNS))
     key = attempt.key(f"timeline/{images_seen:015d}")
-    attempt.put(key, lambda folder: (folder / GRID).write_bytes(png))
+    attempt.put(key, lambda folder: (folder / timeline.GRID).write_bytes(png))
     attempt.add_grid(key, images_seen=images_seen)
