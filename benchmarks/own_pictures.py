@@ -35,7 +35,6 @@ SEEDS = (0, 1, 2)
 SIDE = 64
 SAMPLES = 2_000
 METRICS = ("kid", "fd64", "precision_recall", "coverage", "memorisation")
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -112,14 +111,14 @@ def _in_a_process(who: str, folder: Path, seed: int) -> Outcome:
     return outcome
 
 
-def saddle(folder: Path, *, seed: int, seconds: float, began: float) -> Outcome:
+def saddle(folder: Path, *, seed: int, seconds: float, began: float, device: torch.device) -> Outcome:
     dataset, train, holdout = splits(folder)
     budget = {"images": None, "seconds": seconds - (time.time() - began)}
     wish = {"dataset": {"kind": "uploaded", "id": dataset.id}, "seed": seed, "budget": budget}
     spec = presets.resolve(wish, find=lambda _: dataset)
     references = References.of(train, holdout)
     last = None
-    for event in training.train(spec, dataset=train, references=references, device=CPU):
+    for event in training.train(spec, dataset=train, references=references, device=device):
         match event:
             case training.Evaluated():
                 told = {name: round(value, 4) for name, value in event.values.items()}
@@ -129,19 +128,19 @@ def saddle(folder: Path, *, seed: int, seconds: float, began: float) -> Outcome:
             case training.Repaired():
                 print(event, file=sys.stderr)
     assert last is not None
-    generator = sampling.from_snapshot(last, device=CPU)
+    generator = sampling.from_snapshot(last, device=device)
     return _judged(generator.module, spec, references, seed=seed, images_seen=last.progress.images_seen)
 
 
-def dcgan(folder: Path, *, seed: int, seconds: float, began: float) -> Outcome:
+def dcgan(folder: Path, *, seed: int, seconds: float, began: float, device: torch.device) -> Outcome:
     """Train Radford et al.'s networks and settings as example code does."""
     dataset, train, holdout = splits(folder)
     wish = {"preset": "dcgan", "dataset": {"kind": "uploaded", "id": dataset.id}, "seed": seed}
     spec = presets.resolve(wish, find=lambda _: dataset)
     torch.manual_seed(seed)
-    networks = architectures.build(spec)
+    networks = {role: network.to(device) for role, network in architectures.build(spec).items()}
     whole = pixels.to_float(torch.tensor(train.images_NCHW))
-    batches = plain.images(whole, batch_size=spec.batch_size)
+    batches = plain.images(whole, batch_size=spec.batch_size, device=device)
     adam = spec.generator_optimizer.model_dump()
     steps = plain.alternate(
         networks["generator"],
@@ -173,6 +172,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="an imported dataset")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--began", type=float, default=time.time(), help="when the process was started, Unix time")
     arguments: dict[str, Any] = vars(parser.parse_args())
     outcome = RUNS[arguments.pop("who")](arguments.pop("folder"), **arguments)

@@ -43,7 +43,8 @@ CHECKS: dict[str, tuple[Callable[[Bench], Iterator[Finding]], float]] = {
 """The checks by name, each with the seconds that it may take at most."""
 
 
-def check(bench: Bench, names: list[str]) -> list[Finding]:
+def check(bench: Bench, names: list[str], path: Path) -> list[Finding]:
+    """Run checks by name. The file has the findings so far after each of them."""
     deadline = time.monotonic() + SECONDS
     found: list[Finding] = []
     for name in names:
@@ -51,6 +52,7 @@ def check(bench: Bench, names: list[str]) -> list[Finding]:
         print(f"{name} …", file=sys.stderr, flush=True)
         seconds = max(min(limit, deadline - time.monotonic()), 0.0)
         found += findings.run(name, functools.partial(function, bench), seconds=seconds)
+        findings.save(path, found, machine=facts(bench.device))
     return found
 
 
@@ -78,7 +80,7 @@ def main() -> int:
     seconds = (0.4 if small else 8.0) / (2 if arguments.quick else 1)
     bench = Bench(torch.device(arguments.device), small=small, seconds=seconds)
     began = time.monotonic()
-    found = check(bench, arguments.only)
+    found = check(bench, arguments.only, arguments.json)
     told = facts(bench.device) | {"seconds": round(time.monotonic() - began, 1)}
     findings.save(arguments.json, found, machine=told)
     print(f"{findings.table(found)}\n\n{', '.join(f'{name} {fact}' for name, fact in told.items())}")

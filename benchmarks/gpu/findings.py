@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,26 +36,24 @@ class TooLong(Exception):
 
 
 def run(name: str, check: Check, *, seconds: float) -> list[Finding]:
-    """Return the findings of a check. One that raises or takes longer fails with what it had found so far."""
+    """Return the findings of a check; show each at once. One that raises or takes longer keeps what it had found."""
     found: list[Finding] = []
     try:
         with _within(seconds):
             for finding in check():
                 found.append(finding)
+                print(_line(finding), file=sys.stderr, flush=True)
     except Exception as error:  # noqa: BLE001 # whatever it is, the other checks go on
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         found.append(Finding(name, float("nan"), 0.0, remark=reason[:300]))
+        print(_line(found[-1]), file=sys.stderr, flush=True)
     return found
 
 
 def table(findings: Sequence[Finding]) -> str:
     """Return a Markdown table with a line for each finding."""
-    lines = ["| Check | Found | Bound | State | Remark |", "| --- | ---: | ---: | --- | --- |"]
-    for one in findings:
-        found = f"{_text(one.figure)} {one.unit}".strip()
-        bound = "-" if one.bound is None else f"<= {_text(one.bound)}"
-        lines.append(f"| {one.title} | {found} | {bound} | {one.state} | {one.remark.replace('|', '/')} |")
-    return "\n".join(lines)
+    heads = ["| Check | Found | Bound | State | Remark |", "| --- | ---: | ---: | --- | --- |"]
+    return "\n".join([*heads, *map(_line, findings)])
 
 
 def save(path: Path, findings: Sequence[Finding], *, machine: dict[str, Any]) -> None:
@@ -84,6 +83,12 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
+
+
+def _line(one: Finding) -> str:
+    found = f"{_text(one.figure)} {one.unit}".strip()
+    bound = "-" if one.bound is None else f"<= {_text(one.bound)}"
+    return f"| {one.title} | {found} | {bound} | {one.state} | {one.remark.replace('|', '/')} |"
 
 
 def _text(value: float) -> str:

@@ -72,8 +72,18 @@ def _prepare(optimizer: Optimizer, gradients: Sequence[Tensor], *, max_norm: flo
         # The small term keeps a gradient of zero from being divided by its norm.
         gradients = torch._foreach_mul(list(gradients), (max_norm / (norm + 1e-6)).clamp(max=1))
     for parameter, gradient in zip(optimizer.parameters, gradients, strict=True):
-        parameter.grad = gradient
+        parameter.grad = _laid_out(gradient, like=parameter)
     return norm
+
+
+def _laid_out(gradient: Tensor, *, like: Tensor) -> Tensor:
+    """Return the gradient in its parameter's memory layout, as `backward` stores it and `autograd.grad` may not.
+
+    Fused kernels walk through memory. On a CPU they would silently update the wrong weights; on a GPU they refuse to.
+    """
+    if gradient.stride() == like.stride():
+        return gradient
+    return torch.empty_like(like, dtype=gradient.dtype, requires_grad=False).copy_(gradient)
 
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:

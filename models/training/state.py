@@ -50,7 +50,8 @@ class TrainingState:
         self.device = device
         self.group = group
         self.networks = {
-            role: placement.place(network, device=device) for role, network in architectures.build(spec).items()
+            role: placement.place(network, device=device, compiled=spec.compile)
+            for role, network in architectures.build(spec).items()
         }
         assert self.networks.keys() == players.keys(), "the method trains the architecture's networks"
         self.averages = dict(self._new_averages())
@@ -164,7 +165,8 @@ class TrainingState:
         if self.spec.ema.half_life_images > 0:
             for role, twin in architectures.build(self.spec).items():
                 if self.players[role].averaged:
-                    yield role, placement.place(twin, device=self.device).eval().requires_grad_(False)
+                    placed = placement.place(twin, device=self.device, compiled=self.spec.compile)
+                    yield role, placed.eval().requires_grad_(False)
 
     def _average_over_processes(self) -> None:
         """Replace the process's meter sums and batch statistics by their means over all processes."""

@@ -109,6 +109,37 @@ def test_state_lies_in_memory_as_its_parameter_does(kind: str) -> None:
         assert tensors["0.square"].is_contiguous(memory_format=torch.channels_last)
 
 
+def permuted(gradient: Tensor) -> Tensor:
+    """Return the gradient as a second derivative of a convolution leaves it: the first dimension varies fastest."""
+    return gradient.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("max_norm", [None, 0.1])
+@pytest.mark.parametrize("weights", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_the_memory_layout_of_gradients_changes_no_step(
+    settings: dict[str, Any], max_norm: float | None, weights: torch.memory_format
+) -> None:
+    chance = torch.Generator().manual_seed(1)
+    start_OIHW = torch.randn(4, 3, 2, 2, generator=chance)
+    gradients = [torch.randn(4, 3, 2, 2, generator=chance) for _ in range(3)]
+    layouts: list[Callable[[Tensor], Tensor]] = [
+        lambda gradient: gradient,
+        lambda gradient: gradient.to(memory_format=torch.channels_last),
+        permuted,
+    ]
+    ends = []
+    for layout in layouts:
+        weight = Parameter(start_OIHW.to(memory_format=weights, copy=True))
+        optimizer = optimizers.build(spec_of(settings), parameters=[weight])
+        for gradient in gradients:
+            optimizers.step(optimizer, [layout(gradient)], max_norm=max_norm)
+        ends.append(weight.detach())
+    # The order in which a norm is summed differs.
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0], rtol=1e-6, atol=1e-6)
+
+
 # What is not a number
 
 
