@@ -86,8 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     part = {
         "dataset": {"kind": "builtin", "name": name},
         "seed": seed,
-        "evaluation": {"every_images": 10**12, "samples": samples},
-        "checkpoint": {"every_images": 10**12},
+        "evaluation": {"samples": samples},
     }
     if seconds is not None:
         part["budget"] = {"images": None, "seconds": seconds}

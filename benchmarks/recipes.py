@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from models import data, presets, training
+from models import data, evaluators, presets, training
+from models.evaluators import References
 from models.generation import sampling
 from models.specs import TrainingSpec
 
@@ -29,7 +30,7 @@ class Outcome:
     seed: int
     images_seen: int
     seconds: float
-    """The seconds of training, without evaluations."""
+    """The seconds of training."""
     images_per_second: float
     """The median over the ticks of the second half."""
     quality: Mapping[str, float]
@@ -37,42 +38,37 @@ class Outcome:
 
 
 def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
-    """Train to the end of the budget. The figures are the last evaluation's; its time is outside the budget."""
+    """Train to the end of the budget without evaluations, then evaluate as the spec says."""
     dataset = data.load(spec.dataset, folder=folder)
     speeds: list[float] = []
-    quality: Mapping[str, float] = {}
     last: training.CheckpointDue | None = None
-    ticked = evaluating = 0.0
-    for event in training.train(spec, dataset=dataset, device=device):
+    unjudged = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"metrics": ()})})
+    for event in training.train(unjudged, dataset=dataset, device=device):
         match event:
             case training.Tick():
-                ticked = time.monotonic()
                 speeds.append(event.values["images_per_second"])
-            case training.Evaluated():
-                evaluating += time.monotonic() - ticked
-                quality = event.values
             case training.CheckpointDue():
                 last = event
             case training.Repaired():
                 print(event, file=sys.stderr)
-            case training.Finished():
+            case _:
                 pass
     assert last is not None, "every run that ends has a last checkpoint"
     generator = sampling.from_snapshot(last.snapshot, device=device)
     speed = statistics.median(speeds[len(speeds) // 2 :])
-    seconds = last.snapshot.progress.training_seconds - evaluating
-    return Outcome(spec.seed, last.images_seen, seconds, speed, quality, generator)
+    judged = evaluators.evaluate(generator.module, spec=spec, references=References.of(dataset, None))
+    seconds = last.snapshot.progress.training_seconds
+    return Outcome(spec.seed, last.images_seen, seconds, speed, judged.values, generator)
 
 
 def timed(preset: str, *, dataset: str, seconds: float, seed: int, changes: Mapping[str, Any]) -> TrainingSpec:
-    """Return a preset's spec with a budget of seconds and one evaluation, at the end. The changes are laid over it."""
+    """Return a preset's spec with a budget of seconds, judged by 10,000 images. The changes are laid over it."""
     part: dict[str, Any] = {
         "preset": preset,
         "dataset": {"kind": "builtin", "name": dataset},
         "budget": {"images": None, "seconds": seconds},
         "seed": seed,
-        "checkpoint": {"every_images": 10**12},
-        "evaluation": {"every_images": 10**12, "samples": 10_000},
+        "evaluation": {"samples": 10_000},
     }
     return presets.resolve(part | dict(changes))
 

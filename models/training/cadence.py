@@ -19,21 +19,31 @@ def crosses(every_images: int, *, before: int, after: int) -> bool:
 
 PARTS = 8
 """With a budget of seconds, an evaluation and a checkpoint are due after each eighth of it."""
+MOST_EVALUATING = 0.1
+"""The share of the time that evaluations may have taken; above it, none but the last is due by time."""
 
 
 def due(
-    spec: specs.TrainingSpec, *, before: int, after: int, spent: bool, seconds: tuple[float, float] = (0.0, 0.0)
+    spec: specs.TrainingSpec,
+    *,
+    before: int,
+    after: int,
+    spent: bool,
+    seconds: tuple[float, float] = (0.0, 0.0),
+    evaluating: float = 0.0,
 ) -> set[Due]:
     """Return the things that follow a step from `before` to `after` images seen. When the budget is spent, all do.
 
-    `seconds` are those of training at the end of the step before, and now.
+    `seconds` are those of training at the end of the step before, and now; `evaluating` those of them that evaluations
+    took.
     """
-    full = spent or _ends_a_part(spec.budget, seconds)
+    part = _ends_a_part(spec.budget, seconds)
+    by_time = part and evaluating <= MOST_EVALUATING * seconds[1]
     things: dict[Due, bool] = {
         "tick": spent or tick_is_due(spec, before=before, after=after),
         "evaluation": bool(spec.evaluation.metrics)
-        and (full or crosses(spec.evaluation.every_images, before=before, after=after)),
-        "checkpoint": full or crosses(spec.checkpoint.every_images, before=before, after=after),
+        and (spent or by_time or crosses(spec.evaluation.every_images, before=before, after=after)),
+        "checkpoint": spent or part or crosses(spec.checkpoint.every_images, before=before, after=after),
     }
     return {thing for thing, is_due in things.items() if is_due}
 

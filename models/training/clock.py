@@ -15,6 +15,8 @@ class Clock:
         self._group = group
         self._start = time.monotonic() - seconds_before
         self._lap = (self._start, 0)
+        self.evaluating = 0.0
+        """Seconds that evaluations took, in this attempt."""
 
     def seconds(self) -> float:
         return self._group.agree(time.monotonic() - self._start)

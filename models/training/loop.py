@@ -142,7 +142,9 @@ def _steps(
         spent = cadence.spent(spec.budget, seen, seconds)
         stopped = spent is None and bool(group.agree(run.stop()))
         passed = seconds_before, seconds
-        due = cadence.due(spec, before=before, after=seen, spent=spent is not None, seconds=passed)
+        due = cadence.due(
+            spec, before=before, after=seen, spent=spent is not None, seconds=passed, evaluating=clock.evaluating
+        )
         if not due and not stopped:
             continue
         progress = progress.model_copy(update={"images_seen": seen, "training_seconds": seconds})
@@ -200,7 +202,9 @@ def _measure(
         verdict, progress = guard.check(Evidence("tick", state, values=values), progress)
     if verdict is None and "evaluation" in due:
         work = partial(evaluators.evaluate, state.sampled(), spec=state.spec, references=run.references)
+        began = run.clock.seconds()
         evaluation = run.group.once(work)
+        run.clock.evaluating += run.clock.seconds() - began
         yield Evaluated(seen, evaluation.values, evaluation.unavailable)
         progress = patience.evaluated(progress, evaluation.values)
         verdict, progress = guard.check(Evidence("evaluation", state, values=evaluation.values), progress)

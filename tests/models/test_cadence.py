@@ -44,6 +44,19 @@ def test_each_eighth_of_the_time_is_evaluated_and_saved(tiny: Callable[..., Trai
     assert cadence.due(spec, before=160, after=192, spent=False, seconds=(10.0, 19.9)) == set()
 
 
+def test_evaluations_that_take_long_leave_most_of_a_budget_of_seconds_to_training(
+    tiny: Callable[..., TrainingSpec],
+) -> None:
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, budget={"images": None, "seconds": 80.0})
+
+    def due(*, evaluating: float, spent: bool = False) -> set[cadence.Due]:
+        return cadence.due(spec, before=160, after=192, spent=spent, seconds=(39.9, 40.0), evaluating=evaluating)
+
+    assert due(evaluating=4.0) == {"evaluation", "checkpoint"}
+    assert due(evaluating=4.1) == {"checkpoint"}
+    assert "evaluation" in due(evaluating=4.1, spent=True)
+
+
 def test_the_budget_ends_at_whichever_comes_first() -> None:
     budget = Budget(images=100, seconds=5.0)
     assert cadence.spent(budget, 99, 4.9) is None
