@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from store import workers
 from store.database import Database
 from store.settings import Settings
+from worker import hardware
 
 log = structlog.get_logger()
 _between_beats = threading.Lock()
@@ -29,8 +30,10 @@ def start(settings: Settings, *, worker_id: str, host: str, pid: int, shutdown: 
         before=_between_beats.acquire, after_in_parent=_between_beats.release, after_in_child=_between_beats.release
     )
 
+    device = hardware.device(settings.device)
+
     def beat(session: Session) -> None:
-        workers.beat(session, worker_id=worker_id, host=host, pid=pid, device=settings.device)
+        workers.beat(session, worker_id=worker_id, host=host, pid=pid, device=device)
 
     def leave(session: Session) -> None:
         workers.leave(session, worker_id=worker_id)

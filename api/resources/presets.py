@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api.http import pages
-from api.http.access import Reader
+from api.http.access import Reader, Using
 from api.http.answers import Answer
 from api.http.errors import documented, not_found
 from api.http.pages import Page
+from api.resources.jobs.creation import hardware
 from models import presets
 from models.specs import BuiltinName, TrainingSpec
 
@@ -26,19 +27,22 @@ class PresetOut(Answer):
 
 
 @router.get("", response_model=Page[PresetOut], responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY))
-def index(who: Reader, dataset: Dataset = DEFAULT) -> Page[PresetOut]:
-    return pages.whole([_resolved(preset, dataset) for preset in presets.REGISTRY.values()])
+def index(services: Using, who: Reader, dataset: Dataset = DEFAULT) -> Page[PresetOut]:
+    machines = hardware(services)
+    return pages.whole([_resolved(preset, dataset, machines) for preset in presets.REGISTRY.values()])
 
 
 @router.get(
     "/{name}", response_model=PresetOut, responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 )
-def show(who: Reader, name: Annotated[str, Path(examples=[presets.DEFAULT])], dataset: Dataset = DEFAULT) -> PresetOut:
+def show(
+    services: Using, who: Reader, name: Annotated[str, Path(examples=[presets.DEFAULT])], dataset: Dataset = DEFAULT
+) -> PresetOut:
     if name not in presets.REGISTRY:
         raise not_found(f"no preset {name!r}: there are {', '.join(presets.REGISTRY)}")
-    return _resolved(presets.REGISTRY[name], dataset)
+    return _resolved(presets.REGISTRY[name], dataset, hardware(services))
 
 
-def _resolved(preset: presets.Preset, dataset: str) -> PresetOut:
-    spec = presets.resolve({"preset": preset.name, "dataset": {"name": dataset}})
+def _resolved(preset: presets.Preset, dataset: str, machines: presets.Hardware) -> PresetOut:
+    spec = presets.resolve({"preset": preset.name, "dataset": {"name": dataset}}, hardware=machines)
     return PresetOut(name=preset.name, purpose=preset.purpose, dataset=dataset, spec=spec)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -131,13 +131,16 @@ def _in_evaluation_mode(generator: nn.Module) -> Iterator[None]:
 
 
 def _fid(comparison: Comparison) -> dict[str, Measured]:
-    """Return `fid`; with fewer than ten images a feature, its extrapolation to infinitely many."""
+    """Return `fid` with the number of samples; below ten images a feature, its extrapolation to infinitely many."""
     assert comparison.extractor is not None
     dimensions, number = comparison.extractor.dimensions, comparison.least_images
     if number < (least := frechet.LEAST_A_FEATURE * dimensions):  # before a minute is spent on their features
         raise NotMeasurable(f"{number:,} images are too few: FID in {dimensions:,} features needs {least:,}")
     enough = number >= frechet.IMAGES_A_FEATURE * dimensions
-    return {"fid": (frechet.fid if enough else frechet.fid_infinity)(*comparison.features())}
+    found = (frechet.fid if enough else frechet.fid_infinity)(*comparison.features())
+    samples = len(comparison.fake_NCHW)
+    note = f"{samples:,} samples" if enough else f"extrapolated from {samples:,} samples"
+    return {"fid": replace(found, note=note)}
 
 
 def _memorisation(comparison: Comparison) -> dict[str, Measured]:

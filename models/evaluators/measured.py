@@ -30,6 +30,8 @@ class Measured:
     value: float
     low: float
     high: float
+    note: str = ""
+    """What the figure depends on beyond its name, such as the number of samples."""
 
 
 def require(features: Tensor, *, least: int, of: str) -> None:

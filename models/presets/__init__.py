@@ -2,5 +2,6 @@
 
 from models.presets.completion import DEFAULT_DATASET, Find, amend, resolve
 from models.presets.registry import DEFAULT, REGISTRY, Preset
+from models.presets.widths import Hardware, remark
 
-__all__ = ["DEFAULT", "DEFAULT_DATASET", "REGISTRY", "Find", "Preset", "amend", "resolve"]
+__all__ = ["DEFAULT", "DEFAULT_DATASET", "REGISTRY", "Find", "Hardware", "Preset", "amend", "remark", "resolve"]

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from models.data import catalog
 from models.presets import intervals
 from models.presets.registry import DEFAULT, REGISTRY
+from models.presets.widths import Hardware
 from models.specs import DatasetFacts, TrainingSpec, UploadedDataset, figures, rules, stored
 
 DEFAULT_DATASET = "fashion-mnist"
@@ -24,8 +25,8 @@ def none_uploaded(dataset_id: str) -> None:
     """Find no uploaded dataset: for callers that have built-in ones only."""
 
 
-def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingSpec:
-    """Return the complete spec for a client's partial one.
+def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded, hardware: Hardware = "cpu") -> TrainingSpec:
+    """Return the complete spec for a client's partial one, to be trained on this hardware.
 
     Missing fields come from the preset. An object whose `kind` differs from the preset's replaces the preset's object;
     one of the same kind is merged into it. A list replaces the preset's list.
@@ -37,7 +38,7 @@ def resolve(part: Mapping[str, Any], *, find: Find = none_uploaded) -> TrainingS
         raise _refused(("preset",), f"must be one of {', '.join(REGISTRY)}")
     dataset = _dataset(part.get("dataset", {}), default={"kind": "builtin", "name": DEFAULT_DATASET}, find=find)
     facts = DatasetFacts.model_validate(dataset["facts"])
-    recipe = REGISTRY[name].recipe(facts)
+    recipe = REGISTRY[name].recipe(facts, hardware)
     base = _common(facts, budget=_lay_over(recipe["budget"], part.get("budget", {}))) | recipe
     spec = _validated(_lay_over(base, part) | {"preset": name, "dataset": dataset})
     if (problem := rules.first_problem(spec)) is not None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.presets import widths
+from models.presets.widths import Hardware
 from models.specs import DatasetFacts
 from models.specs.architectures import halvings
 from models.specs.datasets import LITTLE_DATA
@@ -100,7 +102,7 @@ def r3gan(facts: DatasetFacts) -> Recipe:
     }
 
 
-def robust(facts: DatasetFacts) -> Recipe:
+def robust(facts: DatasetFacts, hardware: Hardware) -> Recipe:
     if facts.holds_points:
         return _points()
     if facts.resolution <= 28:
@@ -118,7 +120,11 @@ def robust(facts: DatasetFacts) -> Recipe:
         }
     adam = {"kind": "adam", "lr": 4e-4, "betas": [0.0, 0.95]}
     return _for_little_data(facts) | {
-        "architecture": {"kind": "dcgan", "latent_dim": 100, "channels": 64},
+        "architecture": {
+            "kind": "dcgan",
+            "latent_dim": 100,
+            "channels": widths.channels(facts.resolution, hardware),
+        },
         "loss": {"kind": "relativistic_paired"},
         "penalties": _both_sides(2.0, every_steps=8),
         "generator_optimizer": adam,
@@ -129,9 +135,9 @@ def robust(facts: DatasetFacts) -> Recipe:
     }
 
 
-def fast(facts: DatasetFacts) -> Recipe:
+def fast(facts: DatasetFacts, hardware: Hardware) -> Recipe:
     """The robust recipe with labels, which help for the first few hundred thousand images only."""
-    recipe = robust(facts)
+    recipe = robust(facts, hardware)
     if facts.holds_points:
         return recipe | {"budget": {"images": 1_000_000, "seconds": None}}
     return recipe | {
@@ -140,11 +146,11 @@ def fast(facts: DatasetFacts) -> Recipe:
     }
 
 
-def vae(facts: DatasetFacts) -> Recipe:
+def vae(facts: DatasetFacts, hardware: Hardware) -> Recipe:
     """Kingma & Welling 2014, with the robust preset's generator."""
     adam = {"kind": "adam", "lr": 1e-3, "betas": [0.9, 0.999]}
     return {
-        "architecture": {"kind": "vae", "backbone": robust(facts)["architecture"]},
+        "architecture": {"kind": "vae", "backbone": robust(facts, hardware)["architecture"]},
         "loss": {"kind": "elbo"},
         "penalties": [],
         "generator_optimizer": adam,

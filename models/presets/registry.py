@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from models.presets import recipes
+from models.presets.recipes import Recipe
+from models.presets.widths import Hardware
 from models.specs import DatasetFacts
 
 DEFAULT = "robust"
@@ -14,7 +15,12 @@ DEFAULT = "robust"
 class Preset:
     name: str
     purpose: str
-    recipe: Callable[[DatasetFacts], dict[str, Any]]
+    recipe: Callable[[DatasetFacts, Hardware], Recipe]
+
+
+def _published(recipe: Callable[[DatasetFacts], Recipe]) -> Callable[[DatasetFacts, Hardware], Recipe]:
+    """Return a recipe that is the same for all hardware."""
+    return lambda facts, _: recipe(facts)
 
 
 REGISTRY: dict[str, Preset] = {
@@ -36,30 +42,30 @@ REGISTRY: dict[str, Preset] = {
             "article",
             "The survey's recipe with its misprinted losses corrected: a plain fully connected GAN without penalty, "
             "averaging or guard. For comparison: it is what the robust recipe is robust against.",
-            recipes.article,
+            _published(recipes.article),
         ),
         Preset(
             "dcgan",
             "Radford et al. 2016 as published: strided convolutions, batch norm on both sides, no penalty. For "
             "comparison, and where its samples are known.",
-            recipes.dcgan,
+            _published(recipes.dcgan),
         ),
         Preset(
             "wgan_gp",
             "Gulrajani et al. 2017 as published: Wasserstein loss, gradient penalty, five discriminator steps per "
             "generator step. Slow and steady; its loss falls as images get better.",
-            recipes.wgan_gp,
+            _published(recipes.wgan_gp),
         ),
         Preset(
             "sngan",
             "Miyato et al. 2018 as published: residual blocks, spectral norm, hinge loss. For GPUs.",
-            recipes.sngan,
+            _published(recipes.sngan),
         ),
         Preset(
             "r3gan",
             "Huang et al. 2024: ResNeXt blocks without normalisation, relativistic paired loss, R1 and R2. The best "
             "images where there is a GPU and time.",
-            recipes.r3gan,
+            _published(recipes.r3gan),
         ),
         Preset(
             "vae",

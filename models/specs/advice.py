@@ -21,10 +21,6 @@ def _is_smooth(spec: TrainingSpec) -> bool:
 def warnings(spec: TrainingSpec) -> list[str]:
     """Return a message, for people, about each setting that is allowed but likely a mistake."""
     found = []
-    if spec.augment.kind == "adaptive" and spec.loss.kind in ZERO_MEANS_NOTHING:
-        found.append(
-            f"augment adaptive steers by the sign of logits, which loss {spec.loss.kind} leaves free: use hinge"
-        )
     if (spec.augment.kind == "flip" or getattr(spec.augment, "flip", False)) and not spec.dataset.facts.flips_natural:
         found.append(f"augment flip: the images of {spec.dataset.name} are not mirror-symmetric, samples will mix both")
     if spec.budget.images and spec.checkpoint.every_images > spec.budget.images:

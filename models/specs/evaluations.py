@@ -63,3 +63,5 @@ class Figure(Spec):
     value: float
     interval: tuple[float | None, float | None]
     """Null where the images were too few to tell."""
+    note: str = ""
+    """What belongs to the figure's name: of FID the number of samples, since fewer give a larger distance."""

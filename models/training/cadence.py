@@ -19,7 +19,7 @@ def crosses(every_images: int, *, before: int, after: int) -> bool:
 
 PARTS = 8
 """With a budget of seconds, an evaluation and a checkpoint are due after each eighth of it."""
-MOST_EVALUATING = 0.1
+MOST_EVALUATING = 0.2
 """The share of the time that evaluations may have taken; above it, none but the last is due by time."""
 
 

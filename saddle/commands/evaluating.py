@@ -89,8 +89,13 @@ def _measured(client: Client, **wish: Any) -> Evaluation:
 def _figures(found: Evaluation, titles: lines.Titles) -> Table:
     table = _table("figure", "value", "95 % interval")
     for name, figure in (found.figures or {}).items():
-        table.add_row(*(Text(cell) for cell in (titles.get(name, name), lines.number(figure.value), _interval(figure))))
+        title = _titled(titles.get(name, name), figure)
+        table.add_row(*(Text(cell) for cell in (title, lines.number(figure.value), _interval(figure))))
     return table
+
+
+def _titled(title: str, figure: MeasuredFigure | None) -> str:
+    return f"{title} ({figure.note})" if figure is not None and figure.note else title
 
 
 def _settings(found: Comparison) -> Table:
@@ -108,7 +113,8 @@ def _side_by_side(found: Comparison) -> Table:
         for place, (value, beyond) in enumerate(zip(figure.values, figure.beyond_noise, strict=True)):
             mark = " *" if place == figure.best else " !" if beyond else ""
             cells.append(lines.UNKNOWN if value is None else f"{lines.number(value.value)} ({_interval(value)}){mark}")
-        table.add_row(*(Text(cell) for cell in (figure.title, *cells)))
+        title = _titled(figure.title, next((value for value in figure.values if value is not None), None))
+        table.add_row(*(Text(cell) for cell in (title, *cells)))
     return table
 
 

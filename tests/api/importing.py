@@ -26,7 +26,7 @@ def do_import(services: Services, dataset_id: str, *, tenant: str = keys.DEFAULT
     )
 
 
-def import_pets(services: Services, *, number: int = 20, name: str = "pets") -> str:
+def import_pets(services: Services, *, number: int = 20, name: str = "pets", resolution: int = 28) -> str:
     """Import small pictures of two classes; return the dataset's id."""
     dataset_id = ids.new("ds")
     upload = f"datasets/{dataset_id}/upload"
@@ -40,10 +40,10 @@ def import_pets(services: Services, *, number: int = 20, name: str = "pets") -> 
         file_name="pets.zip",
         upload=upload,
         upload_bytes=size,
-        options=ImportOptions(resolution=28).model_dump(mode="json"),
+        options=ImportOptions(resolution=resolution).model_dump(mode="json"),
         form="zip",
         entries=number,
-        resolution=28,
+        resolution=resolution,
     )
     with services.database.write() as session:
         datasets.create(session, new=new)

@@ -52,9 +52,9 @@ def test_evaluations_that_take_long_leave_most_of_a_budget_of_seconds_to_trainin
     def due(*, evaluating: float, spent: bool = False) -> set[cadence.Due]:
         return cadence.due(spec, before=160, after=192, spent=spent, seconds=(39.9, 40.0), evaluating=evaluating)
 
-    assert due(evaluating=4.0) == {"evaluation", "checkpoint"}
-    assert due(evaluating=4.1) == {"checkpoint"}
-    assert "evaluation" in due(evaluating=4.1, spent=True)
+    assert due(evaluating=8.0) == {"evaluation", "checkpoint"}
+    assert due(evaluating=8.1) == {"checkpoint"}
+    assert "evaluation" in due(evaluating=8.1, spent=True)
 
 
 def test_the_budget_ends_at_whichever_comes_first() -> None:

@@ -189,6 +189,16 @@ def test_fid_and_precision_share_one_look_at_the_fakes(
     assert sum(looks) == 11_000
 
 
+@pytest.mark.parametrize(("samples", "note"), [(1000, "1,000 samples"), (900, "extrapolated from 900 samples")])
+def test_fid_says_how_many_samples_it_is_of(
+    samples: int, note: str, noise_garments: data.ImageData, tiny: Callable[..., TrainingSpec]
+) -> None:
+    dataset = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}).dataset
+    fake_NCHW = torch.tensor(noise_garments.images_NCHW[:samples])
+    found = evaluators.measure(["fid"], dataset=dataset, references=against(noise_garments), fake_NCHW=fake_NCHW)
+    assert found.figures["fid"].note == note
+
+
 def test_a_metric_that_cannot_be_measured_is_told_and_the_others_are_measured(
     tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData
 ) -> None:

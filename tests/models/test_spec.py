@@ -59,7 +59,7 @@ def test_little_data_is_changed_before_the_discriminator_sees_it(
     preset: str, resolution: int, images: int, batch: int, kind: str | None
 ) -> None:
     facts = DatasetFacts(resolution=resolution, channels=3, images=images, classes=0, flips_natural=True)
-    recipe = presets.REGISTRY[preset].recipe(facts)
+    recipe = presets.REGISTRY[preset].recipe(facts, "cpu")
     assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
     assert recipe["batch_size"] == (batch if resolution == 64 or images < 64 else 128)
 

@@ -17,7 +17,7 @@ PROTOCOL = {
 }
 FIGURES = {
     "kid": {"value": 0.0125, "interval": [0.011, 0.014]},
-    "fid": {"value": 6.5, "interval": [None, None]},
+    "fid": {"value": 6.5, "interval": [None, None], "note": "10,000 samples"},
 }
 UNAVAILABLE = {"precision_recall": "60 real images are too few: at least 100 are needed"}
 SUCCEEDED = {"status": "succeeded", "figures": FIGURES, "unavailable": UNAVAILABLE, "protocol": PROTOCOL}

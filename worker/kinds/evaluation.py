@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Container
 
 from models import data, evaluators
 from models.checkpoints.checkpoint import CorruptCheckpoint
@@ -10,6 +11,7 @@ from models.evaluators import EXTRACTORS, Evaluation, References
 from models.generation import sampling
 from models.specs import TrainingSpec
 from models.specs.evaluations import CompleteProtocol, Figure, Protocol
+from models.specs.figures import REGISTRY as METRICS
 from store import evaluations, states
 from store.payloads import Reason
 from worker import places
@@ -42,7 +44,7 @@ def run(attempt: Attempt) -> None:
     except DatasetError as error:
         attempt.finish(states.FAILED, Reason("dataset_missing", str(error)))
         return
-    extractor = generator.spec.dataset.facts.features if wish.extractor == "auto" else wish.extractor
+    extractor = _extractor(wish, generator.spec, row.metrics)
     drawn = evaluators.draw(
         generator.module, spec=generator.spec, references=references, samples=wish.samples, seed=wish.seed
     )
@@ -98,6 +100,13 @@ def _references(attempt: Attempt, spec: TrainingSpec, wish: Protocol) -> Referen
     return References.of(train, holdout, cache=attempt.settings.features_dir)
 
 
+def _extractor(wish: Protocol, spec: TrainingSpec, metrics: Container[str]) -> str | None:
+    """Return the extractor of the features that the metrics need; None if none does."""
+    if not any("features" in facts.needs for name, facts in METRICS.items() if name in metrics):
+        return None
+    return spec.dataset.facts.features if wish.extractor == "auto" else wish.extractor
+
+
 def _complete(wish: Protocol, spec: TrainingSpec, references: References, *, extractor: str | None) -> CompleteProtocol:
     return CompleteProtocol(
         version=VERSION,
@@ -114,7 +123,9 @@ def _complete(wish: Protocol, spec: TrainingSpec, references: References, *, ext
 
 def _figures(evaluation: Evaluation) -> dict[str, object]:
     return {
-        name: Figure(value=figure.value, interval=(_finite(figure.low), _finite(figure.high))).model_dump(mode="json")
+        name: Figure(
+            value=figure.value, interval=(_finite(figure.low), _finite(figure.high)), note=figure.note
+        ).model_dump(mode="json")
         for name, figure in evaluation.figures.items()
     }
 

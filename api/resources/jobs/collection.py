@@ -15,7 +15,7 @@ from api.http.idempotency import IdempotencyKey
 from api.http.ids import JobId
 from api.http.pages import Page
 from api.resources.jobs.answers import DryRun, JobOut, Parameters
-from api.resources.jobs.creation import accepted, finder, new_job
+from api.resources.jobs.creation import accepted, finder, hardware, new_job
 from api.services import Services
 from models import presets
 from models.specs import TrainingSpec, advice, stored
@@ -43,12 +43,13 @@ def create(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Start a training job. Any part of a spec will do: the preset fills in the rest."""
+    machines = hardware(services)
     try:
-        spec = presets.resolve(body.data, find=finder(services.database, who.tenant))
+        spec = presets.resolve(body.data, find=finder(services.database, who.tenant), hardware=machines)
     except ValidationError as error:
         raise invalid_spec(error, body.data) from error
     if dry_run:
-        content = orjson.dumps(_dry_run(services, spec).model_dump(mode="json"))
+        content = orjson.dumps(_dry_run(services, spec, machines).model_dump(mode="json"))
         return Response(content, media_type="application/json")
     new = new_job(spec, tenant=who.tenant)
     answer, _ = idempotency.create(
@@ -102,7 +103,8 @@ def delete(services: Using, who: Writer, job_id: JobId) -> Response:
     return Response(status_code=204)
 
 
-def _dry_run(services: Services, spec: TrainingSpec) -> DryRun:
+def _dry_run(services: Services, spec: TrainingSpec, machines: presets.Hardware) -> DryRun:
+    remark = presets.remark(spec, machines)
     estimate = services.sampler.estimate(spec)
     seconds = [spec.budget.seconds] if spec.budget.seconds else []
     speed = _flops_per_second(services)
@@ -113,7 +115,7 @@ def _dry_run(services: Services, spec: TrainingSpec) -> DryRun:
         parameters=Parameters(generator=estimate.generator_parameters, discriminator=estimate.discriminator_parameters),
         estimated_seconds=round(min(seconds), 1) if seconds else None,
         estimated_memory_bytes=estimate.memory_bytes,
-        warnings=advice.warnings(spec),
+        warnings=[*advice.warnings(spec), *([] if remark is None else [remark])],
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.importers.entries import Entry
-from models.data.importers.errors import SourceRefused
+from models.data.importers.errors import AGAIN, SourceRefused
 from models.data.importers.limits import Limits
 
 LAYOUT = "N x H x W, N x H x W x C or N x C x H x W with 1, 3 or 4 channels"
@@ -29,7 +29,7 @@ def rows(
     for number in range(shape[0]):
         content = stream.read(size)
         if len(content) < size:
-            raise SourceRefused("invalid", f"the file is cut off after {number:,} of {shape[0]:,} images")
+            raise SourceRefused("invalid", f"the file is cut off after {number:,} of {shape[0]:,} images: {AGAIN}")
 
         def read(content: bytes = content) -> NDArray[Any]:
             return channels_last(np.frombuffer(content, dtype).reshape(row_shape))
@@ -42,14 +42,18 @@ def check(shape: Sequence[int], dtype: np.dtype[Any], limits: Limits) -> None:
     if dtype.hasobject:
         raise SourceRefused("unsupported", "the array holds Python objects, which are never opened: save plain numbers")
     if dtype.kind not in "buif":
-        raise SourceRefused("unsupported", f"the array holds {dtype}, not numbers")
+        raise SourceRefused("unsupported", f"the array holds {dtype}, not numbers: save uint8")
     good = len(shape) == 3 or (len(shape) == 4 and (shape[3] in {1, 3, 4} or shape[1] in {1, 3, 4}))
     if not good or min(shape[1:]) < 1:
         raise SourceRefused("invalid", f"an array of shape {tuple(shape)} holds no images: {LAYOUT} is read")
     if shape[0] > limits.images:
-        raise SourceRefused("invalid", f"the array has {shape[0]:,} images; at most {limits.images:,} are read")
+        raise SourceRefused(
+            "invalid", f"the array has {shape[0]:,} images; at most {limits.images:,} are read: save a part of them"
+        )
     if math.prod(shape[1:]) > limits.pixels:
-        raise SourceRefused("invalid", f"an image of shape {tuple(shape[1:])} has more than {limits.pixels:,} values")
+        raise SourceRefused(
+            "invalid", f"an image of shape {tuple(shape[1:])} has more than {limits.pixels:,} values: make it smaller"
+        )
 
 
 def channels_last(image: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+AGAIN = "make the file anew and upload it again"
 Code = Literal["too_large", "unsupported", "invalid"]
 
 

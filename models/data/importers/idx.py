@@ -10,7 +10,7 @@ import numpy as np
 
 from models.data.importers import arrays, streams
 from models.data.importers.entries import Aside, Entry
-from models.data.importers.errors import SourceRefused
+from models.data.importers.errors import AGAIN, SourceRefused
 from models.data.importers.limits import Limits
 
 MAGICS = (b"\x00\x00\x08\x03", b"\x00\x00\x08\x04")
@@ -48,5 +48,5 @@ def opened(path: Path, limits: Limits) -> Iterator[_Idx]:
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:
     if len(content := stream.read(size)) < size:
-        raise SourceRefused("invalid", "the file is cut off")
+        raise SourceRefused("invalid", f"the file is cut off: {AGAIN}")
     return content

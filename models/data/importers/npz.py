@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from models.data.importers import arrays
 from models.data.importers.entries import Aside, Budget, Entry
-from models.data.importers.errors import SourceRefused
+from models.data.importers.errors import AGAIN, SourceRefused
 from models.data.importers.limits import Limits
 
 IMAGES, LABELS = "images.npy", "labels.npy"
@@ -36,7 +36,9 @@ class _Npz:
 
     def entries(self) -> Iterator[Entry]:
         if IMAGES not in self._file.namelist():
-            raise SourceRefused("invalid", "the npz file has no array named images")
+            raise SourceRefused(
+                "invalid", "the npz file has no array named images: save it with numpy.savez(file, images=…)"
+            )
         budget = Budget(self._packed_bytes, self._limits)
         for info in self._file.infolist():
             budget.spend(info.file_size)
@@ -48,7 +50,7 @@ class _Npz:
                 labels = self._labels(shape[0])
                 yield from arrays.rows(stream, shape=shape, dtype=dtype, limits=self._limits, labels=labels)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-            raise SourceRefused("invalid", f"the npz file is damaged: {error}") from error
+            raise SourceRefused("invalid", f"the npz file is damaged ({error}): {AGAIN}") from error
 
     def _labels(self, number: int) -> list[str] | None:
         if LABELS not in self._file.namelist():
@@ -61,7 +63,7 @@ class _Npz:
                 )
             labels = np.frombuffer(stream.read(number * dtype.itemsize), dtype)
         if len(labels) < number:
-            raise SourceRefused("invalid", f"labels is cut off after {len(labels):,} of {number:,}")
+            raise SourceRefused("invalid", f"labels is cut off after {len(labels):,} of {number:,}: {AGAIN}")
         return [
             value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in labels.tolist()
         ]
@@ -73,7 +75,7 @@ def opened(path: Path, limits: Limits) -> Iterator[_Npz]:
     try:
         file = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError) as error:
-        raise SourceRefused("invalid", f"the npz file is damaged or cut off: {error}") from error
+        raise SourceRefused("invalid", f"the npz file is damaged or cut off ({error}): {AGAIN}") from error
     with file:
         yield _Npz(file, path, limits)
 
@@ -85,9 +87,10 @@ def _header(stream: IO[bytes], limits: Limits) -> tuple[tuple[int, ...], np.dtyp
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran_order, dtype = read(stream)
     except (ValueError, UnicodeDecodeError) as error:
-        raise SourceRefused("invalid", f"the npz file holds no arrays: {error}") from error
+        message = "an array in the npz file has a header that cannot be read: save it with numpy.savez"
+        raise SourceRefused("invalid", message) from error
     if dtype.hasobject:
-        raise SourceRefused("unsupported", "the npz file holds Python objects, which are never opened")
+        raise SourceRefused("unsupported", "the npz file holds Python objects, which are never opened: save numbers")
     if fortran_order and len(shape) > 1:
         raise SourceRefused("unsupported", "the array is in Fortran order: save numpy.ascontiguousarray(images)")
     return shape, dtype

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.data.importers.entries import Aside, Entry
-from models.data.importers.errors import PictureRefused, SourceRefused
+from models.data.importers.errors import AGAIN, PictureRefused, SourceRefused
 from models.data.importers.limits import Limits
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class _Parquet:
                     yield Entry(f"{number:09d}", partial(_bytes, row[self._image]), label)
                     number += 1
         except (OSError, ValueError) as error:
-            raise SourceRefused("invalid", f"the parquet file is damaged: {error}") from error
+            raise SourceRefused("invalid", f"the parquet file is damaged ({_said(error)}): {AGAIN}") from error
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def opened(path: Path, limits: Limits) -> Iterator[_Parquet]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (OSError, ValueError) as error:
-        raise SourceRefused("invalid", f"the parquet file is damaged or cut off: {error}") from error
+        raise SourceRefused("invalid", f"the parquet file is damaged or cut off ({_said(error)}): {AGAIN}") from error
     with file:
         yield _Parquet(file, limits)
 
@@ -91,3 +91,8 @@ def _class_names(metadata: dict[bytes, bytes] | None, column: str | None) -> lis
         return [str(name) for name in names]
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error of pyarrow's, which may have many."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

@@ -109,7 +109,7 @@ def _unknown(content: bytes) -> str:
 def _converted(image: Image.Image, content: bytes, *, wish: Wish, limits: Limits) -> Picture:
     width, height = size = image.size
     if width * height > limits.pixels:
-        raise PictureRefused(f"has {width}x{height} pixels; at most {limits.pixels:,} are read")
+        raise PictureRefused(f"has {width}x{height} pixels; at most {limits.pixels:,} are read: make it smaller")
     form, mode, notes = image.format or "", image.mode, []
     if getattr(image, "is_animated", False):
         frames = getattr(image, "n_frames", 1)

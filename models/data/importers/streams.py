@@ -11,7 +11,7 @@ from typing import IO
 import zstandard
 
 from models.data.importers.entries import Budget
-from models.data.importers.errors import SourceRefused
+from models.data.importers.errors import AGAIN, SourceRefused
 from models.data.importers.limits import Limits
 
 GZIP, ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -35,7 +35,7 @@ class _Counted(io.RawIOBase):
         try:
             piece = self._stream.read(len(buffer))
         except BROKEN as error:
-            raise SourceRefused("invalid", f"the file is damaged or cut off: {error}") from error
+            raise SourceRefused("invalid", f"the file is damaged or cut off ({error}): {AGAIN}") from error
         self._budget.spend(len(piece))
         buffer[: len(piece)] = piece
         return len(piece)

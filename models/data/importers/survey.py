@@ -22,6 +22,8 @@ from models.specs.imports import ImportOptions
 
 SAMPLE = 64
 """Pictures that are decoded for the survey: all of a small file, the first of a large one."""
+TOLD = 3
+"""Reasons of refused pictures in a message."""
 SIDES = (64, 32)
 """Resolutions that auto chooses from where pictures are not equal squares."""
 LEAST_SIDE, MOST_SIDE = 28, 512
@@ -80,7 +82,9 @@ def survey(path: Path, *, options: ImportOptions, limits: Limits) -> Survey:
         raise SourceRefused("invalid", "there is no labels.csv: add it, with the columns file and label")
     sizes, reasons = _sizes(sample, options, limits)
     if not sizes and number <= SAMPLE:
-        raise SourceRefused("invalid", f"none of its {number} pictures can be used: {'; '.join(reasons)}")
+        told = "; ".join(reasons[:TOLD]) + ("; …" if len(reasons) > TOLD else "")
+        message = f"none of its {number} pictures can be used: {told}. Save them as PNG or JPEG and pack them again"
+        raise SourceRefused("invalid", message)
     side = options.resolution if isinstance(options.resolution, int) else _suited(sizes)
     return Survey(form.name, number, side)
 

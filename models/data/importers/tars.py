@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.data.importers import entries, streams
 from models.data.importers.entries import Archive, Entry, Member
-from models.data.importers.errors import PictureRefused, SourceRefused
+from models.data.importers.errors import AGAIN, PictureRefused, SourceRefused
 from models.data.importers.limits import Limits
 
 
@@ -23,7 +23,7 @@ class _Tar(Archive):
                 with tarfile.open(fileobj=stream, mode="r|") as file:
                     yield from self.sift(self._members(file))
             except tarfile.TarError as error:
-                raise SourceRefused("invalid", f"the tar archive is damaged or cut off: {error}") from error
+                raise SourceRefused("invalid", f"the tar archive is damaged or cut off ({error}): {AGAIN}") from error
 
     def _members(self, file: tarfile.TarFile) -> Iterator[Member]:
         for info in file:

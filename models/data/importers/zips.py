@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.data.importers import entries
 from models.data.importers.entries import Archive, Entry, Member
-from models.data.importers.errors import PictureRefused, SourceRefused
+from models.data.importers.errors import AGAIN, PictureRefused, SourceRefused
 from models.data.importers.limits import Limits
 
 UTF8_NAME = 0x800
@@ -50,7 +50,7 @@ def opened(path: Path, limits: Limits) -> Iterator[_Zip]:
     try:
         file = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError) as error:
-        raise SourceRefused("invalid", f"the zip archive is damaged or cut off: {error}") from error
+        raise SourceRefused("invalid", f"the zip archive is damaged or cut off ({error}): {AGAIN}") from error
     except MemoryError:
         raise entries.too_many(limits) from None
     with file:

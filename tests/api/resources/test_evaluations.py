@@ -35,7 +35,7 @@ def test_a_jobs_best_checkpoint_is_evaluated(client, services, trained):
     measure(services, made["id"], value=0.02, low=0.01, high=0.03)
     found = client.get(answer.headers["location"]).json()
     assert (found["status"], found["progress"]["fraction"]) == (states.SUCCEEDED, 1.0)
-    assert found["figures"] == {"kid": {"value": 0.02, "interval": [0.01, 0.03]}}
+    assert found["figures"] == {"kid": {"value": 0.02, "interval": [0.01, 0.03], "note": ""}}
     assert found["unavailable"] == {"fid": "300 images are too few"}
     assert found["protocol"] == PROTOCOL.model_dump(mode="json")
     assert found["ended_at"] is not None

@@ -2,8 +2,9 @@ from http import HTTPStatus
 
 import pytest
 
-from store import jobs, queue
+from store import jobs, queue, workers
 from tests.api.conftest import make_key, post
+from tests.api.importing import import_pets
 
 
 def test_an_empty_body_starts_the_default_recipe(client, services):
@@ -42,6 +43,19 @@ def test_a_dry_run_tells_and_stores_nothing(client, services, runner):
     assert any("guard off" in warning for warning in told["warnings"])
     with services.database.read() as session:
         assert sum(jobs.counts(session).values()) == 1
+
+
+def test_a_worker_with_a_gpu_makes_new_jobs_wider_and_a_dry_run_says_so(client, services):
+    body = {"dataset": {"kind": "uploaded", "id": import_pets(services, resolution=64)}}
+    told = client.post("/v1/jobs?dry_run=true", json=body).json()
+    assert told["spec"]["architecture"]["channels"] == 32
+    assert any("no worker has a GPU" in warning for warning in told["warnings"])
+    with services.database.write() as session:
+        workers.beat(session, worker_id="w", host="h", pid=1, device="cuda")
+    told = client.post("/v1/jobs?dry_run=true", json=body).json()
+    assert told["spec"]["architecture"]["channels"] == 64
+    assert any("a worker has a GPU" in warning for warning in told["warnings"])
+    assert client.post("/v1/jobs", json=body).json()["spec"]["architecture"]["channels"] == 64
 
 
 @pytest.mark.parametrize(
