@@ -1,31 +1,38 @@
 """The command `python -m benchmarks.gallery`: trains every preset for some seconds and writes docs/gallery.
 
-With `--presets` and `--modes` only some of the runs are made; the rows of the others stay as they are. A run that
-diverges has a row that says so.
+With `--presets`, `--modes` and `--emoji` only some of the runs are made; the rows of the others stay as they are. A run
+that diverges has a row that says so. `--emoji` needs the archive of `make emoji`.
 """
 
 import argparse
 import shlex
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from benchmarks import gallery_page, machine, recipes
+from benchmarks import gallery_page, machine, own_pictures, recipes
 from benchmarks.gallery_page import Row
 from models import data, presets, training
 from models.generation import pictures, sampling
 from models.specs import TrainingSpec
 
 GARMENTS = presets.DEFAULT_DATASET
+EMOJI_METRICS = ["kid", "fd64", "precision_recall", "coverage", "memorisation"]
 MODES = ("ring", "grid", "stacked-fashion")
 SAMPLES = 64
 COLUMNS = 8
 PAGE = "README.md"
 ROWS = "gallery.json"
-ORDER = [*((GARMENTS, preset) for preset in presets.REGISTRY), *((dataset, presets.DEFAULT) for dataset in MODES)]
+SIDES = (32, 64)
+ORDER = [
+    *((GARMENTS, preset) for preset in presets.REGISTRY),
+    *((f"emoji-{side}", presets.DEFAULT) for side in SIDES),
+    *((dataset, presets.DEFAULT) for dataset in MODES),
+]
 
 
 @dataclass(frozen=True)
@@ -36,16 +43,35 @@ class Wish:
     dataset: str
     seconds: float
     seed: int
+    side: int | None = None
+    """The resolution of emoji; None: a built-in dataset."""
 
 
 def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None]:
     """Train; return the row, and the picture as a PNG if there is one."""
-    spec = recipes.timed(wish.preset, dataset=wish.dataset, seconds=wish.seconds, seed=wish.seed, changes={})
+    if wish.side is None:
+        spec = recipes.timed(wish.preset, dataset=wish.dataset, seconds=wish.seconds, seed=wish.seed, changes={})
+        return _trained(wish, spec, folder=datasets, held_out=False, command=command)
+    with tempfile.TemporaryDirectory(prefix="saddle-gallery-") as place:
+        own_pictures.bring_in(own_pictures.emoji(), Path(place), side=wish.side)
+        dataset, *_ = own_pictures.splits(Path(place))
+        part = {
+            "preset": wish.preset,
+            "dataset": {"kind": "uploaded", "id": dataset.id},
+            "seed": wish.seed,
+            "budget": {"images": None, "seconds": wish.seconds},
+            "evaluation": {"metrics": EMOJI_METRICS, "samples": 2_000},
+        }
+        spec = presets.resolve(part, find=lambda _: dataset)
+        return _trained(wish, spec, folder=Path(place), held_out=True, command=command)
+
+
+def _trained(wish: Wish, spec: TrainingSpec, *, folder: Path, held_out: bool, command: str) -> tuple[Row, bytes | None]:
     png, diverged = None, None
     quality: dict[str, float] = {}
     began = time.monotonic()
     try:
-        outcome = recipes.run(spec, folder=datasets, device=torch.device("cpu"))
+        outcome = recipes.run(spec, folder=folder, device=torch.device("cpu"), held_out=held_out)
         images_seen, seconds, quality = outcome.images_seen, outcome.seconds, dict(outcome.quality)
         png = draw(outcome.generator)
     except training.Diverged as failure:
@@ -98,12 +124,13 @@ def _is_convolutional(spec: TrainingSpec) -> bool:
 
 def _wishes(arguments: argparse.Namespace) -> list[Wish]:
     """Return the runs that the arguments name, or all of them."""
-    everything = arguments.presets is None and arguments.modes is None
+    everything = arguments.presets is None and arguments.modes is None and arguments.emoji is None
     names = list(presets.REGISTRY) if everything else arguments.presets or []
     datasets = MODES if everything else arguments.modes or []
     seconds, seed = arguments.seconds, arguments.seed
     return [
         *(Wish(name, GARMENTS, seconds, seed) for name in names),
+        *(Wish(presets.DEFAULT, f"emoji-{side}", seconds, seed, side) for side in arguments.emoji or []),
         *(Wish(presets.DEFAULT, name, seconds, seed) for name in datasets),
     ]
 
@@ -113,6 +140,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="of training, each")
     parser.add_argument("--presets", nargs="+", choices=list(presets.REGISTRY), help="these alone, on Fashion-MNIST")
     parser.add_argument("--modes", nargs="+", choices=MODES, help="the default preset on these alone")
+    parser.add_argument("--emoji", nargs="+", type=int, choices=SIDES, help="the default preset on emoji of this side")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--datasets", type=Path, default=Path(".saddle/datasets"), help="the datasets folder")
     parser.add_argument("--folder", type=Path, default=Path("docs/gallery"), help="where page and pictures go")

@@ -46,12 +46,10 @@ class Outcome:
 
 def measure() -> list[figures.Row]:
     """Measure the default preset on all four designs, beside the plain loop."""
-    archive = Settings().data_dir / "emoji" / "emoji.zip"
-    if not archive.exists():
-        raise SystemExit(f"error: {archive} is not there: run `make emoji` first")
+    archive = emoji()
     with tempfile.TemporaryDirectory(prefix="saddle-pictures-") as place:
         folder = Path(place)
-        bring_in(archive, folder)
+        bring_in(archive, folder, side=SIDE)
         found = {who: [_in_a_process(who, folder, seed) for seed in SEEDS] for who in RUNS}
     return rows(found["saddle"], found["plain"])
 
@@ -64,7 +62,7 @@ def rows(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> list[figures.Row
     made = []
     for name, bound in (("kid", "<= 0.5"), ("fd64", "<= 0.5"), ("recall", ">= 2")):
         mine, plains = both(name)
-        ratios = [one / other if other else float("inf") for one, other in zip(mine, plains, strict=True)]
+        ratios = [_ratio(one, other) for one, other in zip(mine, plains, strict=True)]
         figure = f"emoji {SIDE}x{SIDE}, {SECONDS / 60:.0f} min, {name}, preset robust / plain DCGAN"
         values = f"{', '.join(f'{one:.3g}' for one in mine)} and {', '.join(f'{one:.3g}' for one in plains)}"
         made.append(figures.row(figure, ratios, bound=bound, remark=values))
@@ -73,13 +71,28 @@ def rows(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> list[figures.Row
     return made
 
 
-def bring_in(archive: Path, folder: Path) -> Imported:
+def _ratio(one: float, other: float) -> float:
+    """Return the ratio of two figures; two of 0 are equal."""
+    if one == other:
+        return 1.0
+    return one / other if other else float("inf")
+
+
+def emoji(name: str = "emoji") -> Path:
+    """Return one of the archives that `make emoji` makes."""
+    archive = Settings().data_dir / "emoji" / f"{name}.zip"
+    if not archive.exists():
+        raise SystemExit(f"error: {archive} is not there: run `make emoji` first")
+    return archive
+
+
+def bring_in(archive: Path, folder: Path, *, side: int) -> Imported:
     """Import an archive into a folder."""
     *_, last = importing.run(
         archive,
         form="zip",
-        options=ImportOptions(resolution=SIDE),
-        resolution=SIDE,
+        options=ImportOptions(resolution=side),
+        resolution=side,
         folder=folder,
         processes=2,
         limits=Limits(),
@@ -92,7 +105,7 @@ def splits(folder: Path) -> tuple[UploadedDataset, ImageData, ImageData]:
     """Return the dataset as a spec names it, its training images and its holdout."""
     train, holdout = (mapped.load(folder, split=split) for split in ("train", "holdout"))
     facts = DatasetFacts(
-        resolution=SIDE,
+        resolution=train.images_NCHW.shape[2],
         channels=train.images_NCHW.shape[1],
         images=len(train),
         holdout_images=len(holdout),

@@ -37,9 +37,13 @@ class Outcome:
     generator: sampling.LoadedGenerator
 
 
-def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
-    """Train to the end of the budget without evaluations, then evaluate as the spec says."""
+def run(spec: TrainingSpec, *, folder: Path, device: torch.device, held_out: bool = False) -> Outcome:
+    """Train to the end of the budget without evaluations, then evaluate as the spec says.
+
+    `held_out`: whether samples are compared with the holdout, and not with training images.
+    """
     dataset = data.load(spec.dataset, folder=folder)
+    holdout = data.load(spec.dataset, folder=folder, split="holdout") if held_out else None
     speeds: list[float] = []
     last: training.CheckpointDue | None = None
     unjudged = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"metrics": ()})})
@@ -56,7 +60,7 @@ def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
     assert last is not None, "every run that ends has a last checkpoint"
     generator = sampling.from_snapshot(last.snapshot, device=device)
     speed = statistics.median(speeds[len(speeds) // 2 :])
-    judged = evaluators.evaluate(generator.module, spec=spec, references=References.of(dataset, None))
+    judged = evaluators.evaluate(generator.module, spec=spec, references=References.of(dataset, holdout))
     seconds = last.snapshot.progress.training_seconds
     return Outcome(spec.seed, last.images_seen, seconds, speed, judged.values, generator)
 

@@ -19,6 +19,7 @@ CHECKPOINT_CHOICE = f"^(latest|best|ckpt_{ids.PATTERN})$"
 JobId = Annotated[str, Path(description="A job's id", pattern=pattern("job"), examples=[EXAMPLE_JOB])]
 CheckpointId = Annotated[str, Path(description="A checkpoint's id", pattern=pattern("ckpt"))]
 DatasetId = Annotated[str, Path(description="An imported dataset's id", pattern=pattern("ds"))]
+EvaluationId = Annotated[str, Path(description="An evaluation's id", pattern=pattern("eval"))]
 AnyDataset = Annotated[str, Path(description="An imported dataset's id, or a built-in name", max_length=100)]
 KeyId = Annotated[str, Path(pattern=pattern("key"))]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from api.http.answers import Answer, Instant
 from api.http.body import JsonBody, json_body
 from api.http.errors import BODY, REFUSED, documented, invalid, invalid_spec
 from api.http.idempotency import IdempotencyKey
+from api.http.ids import EvaluationId
 from api.http.pages import Page
 from models.specs import DatasetFacts, TrainingSpec, figures, stored
 from models.specs.evaluations import CompleteProtocol, Figure, Protocol, Wish
@@ -24,7 +25,6 @@ from store.errors import Conflict
 from store.evaluations import NewEvaluation
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
-EvaluationId = Annotated[str, Path(description="An evaluation's id", pattern=ids.pattern("eval"))]
 OTHERWISE: tuple[Metric, ...] = ("kid", "fd64", "precision_recall")
 """Metrics for a dataset of which presets measure nothing."""
 EXAMPLE = {"job": ids.EXAMPLE_JOB, "metrics": ["kid", "fd64"], "protocol": {"samples": 10_000}}

@@ -1,16 +1,17 @@
-"""/v1/jobs/{id}/events: the events of a job, as a list or as a stream that goes on live."""
+"""/v1/…/{id}/events: the events of a job, an import or an evaluation, as a list or as a stream that goes on live."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -18,13 +19,13 @@ from api.http import pages
 from api.http.access import Reader, Using
 from api.http.answers import Answer, Instant
 from api.http.errors import documented
-from api.http.ids import JobId
+from api.http.ids import DatasetId, EvaluationId, JobId
 from api.http.pages import Page
 from api.live import Frame, Hub
 from api.services import Services
-from store import database, events, jobs, payloads, states, tables
+from store import database, datasets, evaluations, events, jobs, payloads, states, tables
 
-router = APIRouter(prefix="/v1/jobs", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"])
 BATCH = 200
 PING_SECONDS = 15
 LOOK_SECONDS = 5.0
@@ -57,32 +58,70 @@ def frame(event: tables.Event) -> Frame:
     return Frame(event.id, sse, ends=event.type == "state" and event.data.get("status") in states.ENDED)
 
 
-@router.get(
-    "/{job_id}/events",
-    response_model=Page[EventOut],
-    responses={
+@dataclass(frozen=True)
+class Wish:
+    """The part of the events that a client asks for, as a list or as a stream."""
+
+    request: Request
+    after: AfterId = 0
+    limit: Annotated[int, Query(ge=1, le=1000, description="Of the list")] = 100
+    last_event_id: Annotated[str | None, Header(description="Go on after this event; what a browser sends")] = None
+
+
+Asked = Annotated[Wish, Depends()]
+ANSWERS: dict[str, Any] = {
+    "response_model": Page[EventOut],
+    "responses": {
         **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
         200: {"content": SSE, "description": "With `Accept: application/json` a list, else server-sent events"},
     },
-)
-async def follow(
-    request: Request,
-    services: Using,
-    who: Reader,
-    job_id: JobId,
-    after: AfterId = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Of the list")] = 100,
-    last_event_id: Annotated[str | None, Header(description="Go on after this event; what a browser sends")] = None,
-) -> Response:
+}
+
+
+@router.get("/jobs/{job_id}/events", **ANSWERS)
+async def follow(services: Using, who: Reader, job_id: JobId, asked: Asked) -> Response:
     """List or stream a job's events, oldest first. The stream sends the history, goes on live and ends with the job."""
-    job = await run_in_threadpool(_job, services, job_id, who.tenant)
+
+    def find(session: Session) -> tables.Job:
+        return jobs.get(session, job_id=job_id, tenant=who.tenant)
+
+    return await _answer(services, asked, find)
+
+
+@router.get("/datasets/{dataset_id}/events", **ANSWERS)
+async def follow_import(services: Using, who: Reader, dataset_id: DatasetId, asked: Asked) -> Response:
+    """List or stream the events of a dataset's import, as of a job."""
+
+    def find(session: Session) -> tables.Job:
+        return datasets.get(session, dataset_id=dataset_id, tenant=who.tenant).job
+
+    return await _answer(services, asked, find)
+
+
+@router.get("/evaluations/{evaluation_id}/events", **ANSWERS)
+async def follow_evaluation(services: Using, who: Reader, evaluation_id: EvaluationId, asked: Asked) -> Response:
+    """List or stream the events of an evaluation, as of a job."""
+
+    def find(session: Session) -> tables.Job:
+        return evaluations.get(session, evaluation_id=evaluation_id, tenant=who.tenant).job
+
+    return await _answer(services, asked, find)
+
+
+async def _answer(services: Services, asked: Wish, find: Callable[[Session], tables.Job]) -> Response:
+    def look() -> tuple[str, int]:
+        with services.database.read() as session:
+            job = find(session)
+            return job.id, job.last_event_id
+
+    job_id, newest = await run_in_threadpool(look)
     # A browser that reconnects asks for the same address as before and adds the header.
-    start = max(after, _event_id(last_event_id, newest=job.last_event_id))
-    if "application/json" in request.headers.get("accept", ""):
-        rows = await run_in_threadpool(_after, services, job_id, start, limit + 1)
-        page = pages.page(EventOut, rows[:limit], more=len(rows) > limit)
+    start = max(asked.after, _event_id(asked.last_event_id, newest=newest))
+    if "application/json" in asked.request.headers.get("accept", ""):
+        rows = await run_in_threadpool(_after, services, job_id, start, asked.limit + 1)
+        page = pages.page(EventOut, rows[: asked.limit], more=len(rows) > asked.limit)
         return Response(page.model_dump_json(), media_type="application/json")
-    hub: Hub = request.app.state.hub
+    hub: Hub = asked.request.app.state.hub
     return EventSourceResponse(_stream(services, hub, job_id=job_id, start=start), ping=PING_SECONDS, send_timeout=30)
 
 
@@ -161,11 +200,6 @@ async def _is_over(services: Services, job_id: str, last: int) -> bool:
         if not database.is_outage(error):
             raise
         return False
-
-
-def _job(services: Services, job_id: str, tenant: str) -> tables.Job:
-    with services.database.read() as session:
-        return jobs.get(session, job_id=job_id, tenant=tenant)
 
 
 def _after(services: Services, job_id: str, last: int, limit: int) -> list[tables.Event]:

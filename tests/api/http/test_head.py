@@ -42,6 +42,7 @@ PATHS = [
     "/v1/datasets/{dataset_id}",
     "/v1/datasets/{dataset_id}/preview.png",
     "/v1/datasets/{imported_id}",
+    "/v1/datasets/{imported_id}/events",
     "/v1/datasets/{imported_id}/report",
     "/v1/datasets/{imported_id}/mean.png",
     "/v1/datasets/{imported_id}/images/{number}.png",
@@ -49,6 +50,7 @@ PATHS = [
     "/datasets/{imported_id}",
     "/v1/evaluations",
     "/v1/evaluations/{evaluation_id}",
+    "/v1/evaluations/{evaluation_id}/events",
     "/v1/comparisons?jobs={job_id},{other_id}",
     "/v1/keys",
     "/v1/workers",
@@ -88,7 +90,7 @@ def saved(client, runner, services):
         "number": 3,
     }
     evaluation = client.post("/v1/evaluations", json={"job": job_id}).json()["id"]
-    made |= {"images_seen": 100}
+    client.post(f"/v1/evaluations/{evaluation}/cancel")  # its events end
     more = {"imported_id": import_pets(services), "evaluation_id": evaluation, "other_id": post(client)["id"]}
     return made | more
 

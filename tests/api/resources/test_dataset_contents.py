@@ -8,7 +8,7 @@ from PIL import Image
 
 from models.data import mapped
 from store import datasets
-from tests.api.conftest import post
+from tests.api.conftest import make_key, post
 from tests.api.importing import import_pets
 
 
@@ -95,3 +95,22 @@ def test_the_same_file_again_has_the_same_digest(client, services):
     one, other = (import_pets(services, name=name) for name in ("one", "other"))
     digests = [client.get(f"/v1/datasets/{dataset}").json()["digest"] for dataset in (one, other)]
     assert digests[0] == digests[1]
+
+
+def test_the_events_of_an_import_are_listed_and_streamed(client, anonymous, services, pets):
+    with services.database.read() as session:
+        job_id = datasets.get(session, dataset_id=pets, tenant="default").job_id
+    listed = client.get(f"/v1/datasets/{pets}/events", headers={"Accept": "application/json"}).json()["data"]
+    assert [event["data"]["status"] for event in listed if event["type"] == "state"] == [
+        "queued",
+        "running",
+        "succeeded",
+    ]
+    stream = client.get(f"/v1/datasets/{pets}/events", headers={"Last-Event-ID": str(listed[0]["id"])})
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    assert [line for line in stream.text.splitlines() if line.startswith("id: ")] == [
+        f"id: {event['id']}" for event in listed[1:]
+    ]
+    assert client.get(f"/v1/jobs/{job_id}/events").status_code == 404, "an import is no training job"
+    anonymous.headers["Authorization"] = f"Bearer {make_key(services, tenant='other')}"
+    assert anonymous.get(f"/v1/datasets/{pets}/events").status_code == 404

@@ -47,38 +47,33 @@ def evaluate(db, supervise):
     return run
 
 
-def test_the_same_evaluation_in_another_process_has_equal_digits(trained, evaluate):
-    first, second = (evaluate(trained, "random_distance") for _ in range(2))
+def test_figures_are_the_same_in_another_process_and_ends_without_any_are_told(
+    trained, evaluate, job_of, db, artifacts
+):
+    first, second = (evaluate(trained, "random_distance", "fid") for _ in range(2))
     assert first.job.status == states.SUCCEEDED, first.job.reason_message
-    assert first.figures == second.figures
-    assert first.protocol == second.protocol
+    assert set(first.figures) == {"random_distance"}
+    assert "too few" in first.unavailable["fid"]
+    assert (first.figures, first.protocol) == (second.figures, second.protocol)
     figure = first.figures["random_distance"]
     assert figure["interval"][0] < figure["value"] < figure["interval"][1]
     protocol = CompleteProtocol.model_validate(first.protocol)
     assert (protocol.reference, protocol.reference_images, protocol.dataset) == ("holdout", 300, "digits")
-    assert (protocol.samples, protocol.seed) == (1000, 0)
-    assert protocol.extractor is None, "a random distance is not measured in an extractor's features"
-    other = evaluate(trained, "random_distance", seed=1)
+    assert (protocol.extractor, protocol.samples, protocol.seed) == ("imagenet", 1000, 0)
+    other = evaluate(trained, "random_distance", seed=1, reference="train")
     assert other.figures != first.figures
-    train = evaluate(trained, "random_distance", reference="train")
-    assert train.protocol["reference_images"] == 1497
+    protocol = CompleteProtocol.model_validate(other.protocol)
+    assert (protocol.reference, protocol.reference_images, protocol.seed) == ("train", 1497, 1)
+    assert protocol.extractor is None, "a random distance is not measured in an extractor's features"
 
-
-def test_what_cannot_be_measured_is_told(trained, evaluate):
-    row = evaluate(trained, "random_distance", "fid")
-    assert row.job.status == states.SUCCEEDED
-    assert set(row.figures) == {"random_distance"}
-    assert "too few" in row.unavailable["fid"]
-
-
-def test_a_checkpoint_that_is_gone_or_damaged_ends_the_evaluation(trained, evaluate, job_of, db, artifacts):
+    # A checkpoint that is damaged, then gone
     with db.read() as session:
         path = checkpoints.newest_first(session, job_id=trained)[0].path
     folder = artifacts.local_copy(path)
     weights = folder / "generator.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert (evaluate(trained, "random_distance").job.reason_code) == "checkpoint_damaged"
+    assert evaluate(trained, "random_distance").job.reason_code == "checkpoint_damaged"
     shutil.rmtree(folder)
     ended = evaluate(trained, "random_distance").job
     assert (ended.status, ended.reason_code) == (states.FAILED, "checkpoint_gone")
