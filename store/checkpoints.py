@@ -89,12 +89,14 @@ def judge(
 def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | None = None) -> list[str]:
     """Delete the rows that a job does not keep; return their keys, whose artifacts the caller deletes after the commit.
 
-    Kept are the `keep_latest` newest (of the job, or as given), the `keep_best` best and the pinned. Raises LeaseLost.
+    Kept are the `keep_latest` newest (of the job, or as given), the `keep_best` best, the pinned, and those that wait
+    for an evaluation. Raises LeaseLost.
     """
     job = runs.renew_progress(session, job_id=job_id, attempt=attempt)
     rows = newest_first(session, job_id=job_id)
     kept = {row.id for row in rows[: keep_latest or job.keep_latest]} | {row.id for row in rows if row.pinned}
     kept |= {row.id for row in best(session, job_id=job_id, limit=job.keep_best)}
+    kept |= _awaiting_evaluation(session, job_id=job_id)
     if job.best_checkpoint is not None:
         kept |= {job.best_checkpoint}
     dropped = [row for row in rows if row.id not in kept]
@@ -103,13 +105,19 @@ def prune(session: Session, *, job_id: str, attempt: int, keep_latest: int | Non
     return [row.path for row in dropped]
 
 
-def of_tenant(session: Session, *, checkpoint_id: str, tenant: str) -> tables.Checkpoint:
-    """Return a checkpoint of any of a tenant's jobs. Raises NotFound."""
-    query = select(tables.Checkpoint).join(tables.Job, tables.Job.id == tables.Checkpoint.job_id)
-    row = session.scalar(query.where(tables.Checkpoint.id == checkpoint_id, tables.Job.tenant == tenant))
-    if row is None:
+def _awaiting_evaluation(session: Session, *, job_id: str) -> set[str]:
+    query = select(tables.Evaluation.subject_checkpoint).join(tables.Job, tables.Job.id == tables.Evaluation.job_id)
+    waiting = tables.Job.status.not_in(states.ENDED)
+    return set(session.scalars(query.where(tables.Evaluation.subject_job == job_id, waiting)))
+
+
+def job_of(session: Session, *, checkpoint_id: str, tenant: str) -> str:
+    """Return the id of the job that a checkpoint is of, which may be any of a tenant's. Raises NotFound."""
+    query = select(tables.Job.id).join(tables.Checkpoint, tables.Job.id == tables.Checkpoint.job_id)
+    found = session.scalar(query.where(tables.Checkpoint.id == checkpoint_id, tables.Job.tenant == tenant))
+    if found is None:
         raise NotFound(f"no checkpoint {checkpoint_id}")
-    return row
+    return found
 
 
 def newest_first(session: Session, *, job_id: str) -> list[tables.Checkpoint]:

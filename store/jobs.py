@@ -62,6 +62,11 @@ def get(session: Session, *, job_id: str, tenant: str) -> tables.Job:
     return job
 
 
+def held(session: Session, *, job_id: str, tenant: str) -> tables.Job:
+    """Return a training job of a tenant, none of whose checkpoints is pruned in this transaction. Raises NotFound."""
+    return _locked(session, job_id=job_id, tenant=tenant, kind=TRAINING)
+
+
 def page(
     session: Session,
     *,

@@ -141,12 +141,12 @@ def cancel(services: Using, who: Writer, evaluation_id: EvaluationId) -> Evaluat
 
 def _subject(session: Session, wish: Wish, who: Principal) -> tuple[tables.Job, tables.Checkpoint]:
     """Return the checkpoint to evaluate, and its job. Raises NotFound, Conflict."""
+    job_id = wish.job
     if wish.checkpoint is not None:
-        subject = checkpoints.of_tenant(session, checkpoint_id=wish.checkpoint, tenant=who.tenant)
-        return jobs.get(session, job_id=subject.job_id, tenant=who.tenant), subject
-    assert wish.job is not None
-    job = jobs.get(session, job_id=wish.job, tenant=who.tenant)
-    chosen = job.best_checkpoint or job.latest_checkpoint
+        job_id = checkpoints.job_of(session, checkpoint_id=wish.checkpoint, tenant=who.tenant)
+    assert job_id is not None
+    job = jobs.held(session, job_id=job_id, tenant=who.tenant)
+    chosen = wish.checkpoint or job.best_checkpoint or job.latest_checkpoint
     if chosen is None:
         raise Conflict(f"job {job.id} has no checkpoint yet")
     return job, checkpoints.get(session, job_id=job.id, checkpoint_id=chosen)

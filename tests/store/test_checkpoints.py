@@ -1,6 +1,6 @@
 import pytest
 
-from store import checkpoints, jobs, payloads, runs
+from store import checkpoints, evaluations, jobs, payloads, runs
 from store.errors import LeaseLost, NotFound
 from tests.store.rows import claim, create, get
 
@@ -44,6 +44,33 @@ def test_the_newest_and_the_best_are_known_and_the_rest_is_pruned(db):
         assert [row.id for row in checkpoints.newest_first(session, job_id=job_id)] == [made[50], made[40], made[20]]
         with pytest.raises(NotFound):
             checkpoints.get(session, job_id=job_id, checkpoint_id=made[10])
+
+
+def test_a_checkpoint_stays_while_its_evaluation_waits(db):
+    job_id = create(db)
+    assert claim(db, job_id)
+    made = [add(db, job_id, images) for images in (10, 20, 30, 40)]
+    with db.write() as session:
+        waiting, ended = (
+            evaluations.create(
+                session,
+                new=evaluations.NewEvaluation(
+                    tenant="default",
+                    subject=checkpoints.get(session, job_id=job_id, checkpoint_id=checkpoint_id),
+                    dataset="digits",
+                    dataset_id=None,
+                    metrics=["kid"],
+                    protocol={"samples": 1000},
+                ),
+            ).id
+            for checkpoint_id in made[:2]
+        )
+        evaluations.cancel(session, evaluation_id=ended, tenant="default")
+    with db.write() as session:
+        assert checkpoints.prune(session, job_id=job_id, attempt=1) == [f"jobs/{job_id}/checkpoints/20"]
+    with db.write() as session:
+        evaluations.cancel(session, evaluation_id=waiting, tenant="default")
+        assert checkpoints.prune(session, job_id=job_id, attempt=1) == [f"jobs/{job_id}/checkpoints/10"]
 
 
 def test_ranks_are_compared_from_the_left_and_the_newest_of_equals_is_the_best(db):
