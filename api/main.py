@@ -27,6 +27,7 @@ def main() -> None:
     torch.set_num_threads(1)
     _allow_many_viewers()
     queue = Queue(settings.redis)
+    queue.load()
     database = Database(settings.database, deliver=queue.deliver)
     if settings.auth == "keys":
         _ensure_admin_key(database, settings)

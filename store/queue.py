@@ -1,14 +1,17 @@
 """The broker: hints that a job waits, and live events. Both may be lost: the database has the truth."""
 
 import time
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import structlog
-from celery import Celery
-from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis, RedisError
 
 from store import live
 from store.database import Outbox
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 log = structlog.get_logger()
 
@@ -44,13 +47,25 @@ class Queue:
         self.redis = Redis.from_url(
             redis_url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS, health_check_interval=30
         )
-        self._celery = Celery("saddle", broker=redis_url, set_as_current=False)
-        self._celery.conf.update(CELERY_CONFIG)
-        self._celery.conf.broker_transport_options = {
+        self._url = redis_url
+        self._rests_until = 0.0
+
+    @cached_property
+    def _celery(self) -> "Celery":
+        # Imported here, because a runner sends no hints and should start soon.
+        from celery import Celery  # noqa: PLC0415
+
+        app = Celery("saddle", broker=self._url, set_as_current=False)
+        app.conf.update(CELERY_CONFIG)
+        app.conf.broker_transport_options = {
             "socket_connect_timeout": TIMEOUT_SECONDS,
             "socket_timeout": TIMEOUT_SECONDS,
         }
-        self._rests_until = 0.0
+        return app
+
+    def load(self) -> None:
+        """Load Celery now, so that the first hint does not wait for it."""
+        _ = self._celery
 
     def deliver(self, outbox: Outbox) -> None:
         """Send an outbox if the broker answers. A broker that is away is logged."""
@@ -61,13 +76,18 @@ class Queue:
                 live.publish(self.redis, outbox.events)
             for job_id in outbox.hints:
                 self.hint(job_id)
-        except (RedisError, BrokerError, OSError) as error:
+        except (RedisError, OSError) as error:
             self._rests_until = time.monotonic() + REST_SECONDS
             log.warning("broker away: viewers and workers will find out from the database", error=str(error))
 
     def hint(self, job_id: str) -> None:
-        """Tell the workers that a job waits. Raises RedisError, kombu's OperationalError or OSError."""
-        self._celery.send_task(RUN, args=[job_id], queue=QUEUE, retry=False)
+        """Tell the workers that a job waits. Raises RedisError or OSError."""
+        from kombu.exceptions import OperationalError  # noqa: PLC0415  # as above
+
+        try:
+            self._celery.send_task(RUN, args=[job_id], queue=QUEUE, retry=False)
+        except OperationalError as error:
+            raise ConnectionError(str(error)) from error
 
     def depth(self) -> int:
         """Return the number of hints that no worker has taken yet. Raises RedisError."""
@@ -78,5 +98,6 @@ class Queue:
         self.redis.ping()
 
     def close(self) -> None:
-        self._celery.close()
+        if "_celery" in self.__dict__:
+            self._celery.close()
         self.redis.close()

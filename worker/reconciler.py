@@ -10,7 +10,6 @@ import threading
 import time
 
 import structlog
-from kombu.exceptions import OperationalError as BrokerError
 from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
@@ -67,7 +66,7 @@ def reconcile(db: Database, queue: Queue, *, settings: Settings, frees: bool = T
         missing = len(waiting) - queue.depth()
         for job_id in waiting[: max(missing, 0)]:
             queue.hint(job_id)
-    except (RedisError, BrokerError, OSError) as error:
+    except (RedisError, OSError) as error:
         log.warning("broker away, hints wait", error=str(error), jobs=len(waiting))
 
 
