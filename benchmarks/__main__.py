@@ -19,6 +19,7 @@ MEASUREMENTS: dict[str, Callable[[], list[figures.Row]]] = {
     "service": service.measure,
     "imports": imports.measure,
     "pictures": own_pictures.measure,
+    "few": own_pictures.measure_few,
 }
 
 

@@ -183,7 +183,11 @@ class Stack:
     def settle(self) -> None:
         """Cancel every job that has not ended, and wait for the end."""
         self.cancel(job.id for job in self.jobs() if job.status not in states.ENDED)
-        wait_for(lambda: all(job.status in states.ENDED for job in self.jobs()), seconds=60, what="the jobs' ends")
+        # As long as a start may take: a runner that is starting sees the cancel afterwards.
+        wait_for(self._has_ended_all, seconds=START_SECONDS, what="the jobs' ends")
+
+    def _has_ended_all(self) -> bool:
+        return all(job.status in states.ENDED for job in self.jobs())
 
     def close(self) -> None:
         """End every process; assert that none remains."""

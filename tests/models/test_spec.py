@@ -54,14 +54,18 @@ def test_an_empty_part_is_the_default_preset_on_the_default_dataset() -> None:
 
 @pytest.mark.parametrize("preset", ["robust", "fast"])
 @pytest.mark.parametrize("resolution", [28, 64])
-@pytest.mark.parametrize(("images", "batch", "kind"), [(300, 64, "adaptive"), (40, 32, "adaptive"), (50_000, 64, None)])
+@pytest.mark.parametrize(
+    ("images", "most", "kind"), [(300, 256, "adaptive"), (40, 32, "adaptive"), (50_000, 256, None)]
+)
+@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
 def test_little_data_is_changed_before_the_discriminator_sees_it(
-    preset: str, resolution: int, images: int, batch: int, kind: str | None
+    preset: str, resolution: int, images: int, most: int, kind: str | None, hardware: presets.Hardware
 ) -> None:
     facts = DatasetFacts(resolution=resolution, channels=3, images=images, classes=0, flips_natural=True)
-    recipe = presets.REGISTRY[preset].recipe(facts, "cpu")
+    recipe = presets.REGISTRY[preset].recipe(facts, hardware)
     assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
-    assert recipe["batch_size"] == (batch if resolution == 64 or images < 64 else 128)
+    usual = 128 if resolution == 28 else 32 if hardware == "cpu" else 64
+    assert recipe["batch_size"] == min(usual, most)
 
 
 def test_the_article_preset_is_the_article() -> None:
