@@ -10,7 +10,7 @@ from api.http.access import Reader, Using
 from api.http.answers import Answer
 from api.http.errors import documented, not_found
 from api.http.pages import Page
-from api.resources.jobs.creation import hardware
+from api.serving.machines import hardware
 from models import presets
 from models.specs import BuiltinName, TrainingSpec
 

@@ -15,8 +15,9 @@ from api.http.idempotency import IdempotencyKey
 from api.http.ids import JobId
 from api.http.pages import Page
 from api.resources.jobs.answers import DryRun, JobOut, Parameters
-from api.resources.jobs.creation import accepted, finder, hardware, new_job
+from api.resources.jobs.creation import accepted, finder, new_job
 from api.services import Services
+from api.serving.machines import hardware
 from models import presets
 from models.specs import TrainingSpec, advice, stored
 from store import jobs, states, tables

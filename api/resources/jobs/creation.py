@@ -1,10 +1,9 @@
 """A new job: its row from a spec, and the answer to the request that created it."""
 
 from api.resources.jobs.answers import JobOut
-from api.services import Services
 from models import presets
 from models.specs import DatasetFacts, TrainingSpec, UploadedDataset
-from store import datasets, jobs, tables, workers
+from store import datasets, jobs, tables
 from store.database import Database
 from store.idempotency import Answer
 
@@ -41,13 +40,6 @@ def finder(database: Database, tenant: str) -> presets.Find:
         return UploadedDataset(id=row.id, name=row.name, digest=row.digest, facts=facts)
 
     return find
-
-
-def hardware(services: Services) -> presets.Hardware:
-    """Return what new jobs will run on: GPUs if a living worker has one."""
-    with services.database.read() as session:
-        living = workers.living(session, within_seconds=services.settings.lease_seconds)
-    return "gpu" if any(worker.device.startswith("cuda") for worker in living) else "cpu"
 
 
 def accepted(job: tables.Job) -> Answer:
