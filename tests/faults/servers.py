@@ -75,11 +75,13 @@ class PostgreSQL:
     def freeze(self) -> None:
         """Freeze the server and all its connections' processes: nothing is cut and nothing answered."""
         for process in self._family():
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # its connection was closed just now
+                process.suspend()
 
     def thaw(self) -> None:
         for process in self._family():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def remove(self) -> None:
         self._server.cleanup()
@@ -87,9 +89,7 @@ class PostgreSQL:
     def _family(self) -> Iterator[psutil.Process]:
         if self.is_alive:
             server = psutil.Process(self._server.get_pid())
-            for process in [server, *server.children()]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    yield process
+            yield from [server, *server.children()]
 
 
 @contextmanager

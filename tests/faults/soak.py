@@ -6,6 +6,7 @@ client has asked for, its series and events without a gap, and the memory of the
 """
 
 import argparse
+import contextlib
 import random
 import statistics
 import sys
@@ -158,7 +159,8 @@ class Soak:
 
     def _kill_trainer(self) -> None:
         if trainers := self.stack.trainers():
-            self.chance.choice(trainers).kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended just now
+                self.chance.choice(trainers).kill()
 
     def _restart_worker(self) -> None:
         worker = self.chance.choice(self.stack.workers)
@@ -171,10 +173,12 @@ class Soak:
             trainer = self.chance.choice(trainers)
             sleepers = [trainer, trainer.parent()]
             for sleeper in sleepers:
-                sleeper.suspend()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    sleeper.suspend()
             time.sleep(2 * float(self.stack.environment["SADDLE_LEASE_SECONDS"]))  # the fault itself
             for sleeper in sleepers:
-                sleeper.resume()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    sleeper.resume()
 
     def _freeze_redis(self) -> None:
         self.stack.redis.freeze()

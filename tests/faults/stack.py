@@ -177,7 +177,8 @@ class Stack:
             if not process.is_alive:
                 process.start()
         for trainer in self.trainers():
-            trainer.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended just now
+                trainer.resume()
         wait_for(self.is_ready, seconds=START_SECONDS, what="the service")
 
     def settle(self) -> None:

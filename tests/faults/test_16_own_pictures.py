@@ -1,10 +1,12 @@
 """Promise 16: uploads, imports and evaluations come out whole and equal, whatever dies meanwhile."""
 
+import contextlib
 import random
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from sqlalchemy import select
 
@@ -52,7 +54,8 @@ def kill(stack, victim):
             stack.api.kill()
         case "runner":
             for runner in stack.trainers():
-                runner.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it ended just now
+                    runner.kill()
         case "worker":
             stack.workers[0].kill()
         case "redis":
