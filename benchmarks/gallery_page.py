@@ -18,7 +18,7 @@ the first 64 samples of seed 0, none of them chosen, as `GET /v1/jobs/{id}/sampl
 """
 GARMENTS = """## Garments
 
-Fashion-MNIST. FID, precision and recall are the training's own last evaluation, of 10,000 samples beside 10,000
+Fashion-MNIST. FID, precision and recall are measured after the training, of 10,000 samples beside 10,000
 training images, in the features of the garment classifier that comes with Saddle. They are not comparable with figures
 in Inception features.
 """

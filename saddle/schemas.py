@@ -153,7 +153,7 @@ class MeasuredFigure(Schema):
     interval: tuple[float | None, float | None]
     """The 95 % interval under another draw of samples. Null where it is not known."""
     note: str = ""
-    """What belongs to the figure's name, such as the number of samples of FID."""
+    """A part of the figure's name, such as the number of samples of FID."""
 
 
 class EvaluationProgress(Schema):

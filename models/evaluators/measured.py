@@ -31,7 +31,7 @@ class Measured:
     low: float
     high: float
     note: str = ""
-    """What the figure depends on beyond its name, such as the number of samples."""
+    """A part of the figure's name, such as the number of samples."""
 
 
 def require(features: Tensor, *, least: int, of: str) -> None:

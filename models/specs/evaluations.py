@@ -64,4 +64,4 @@ class Figure(Spec):
     interval: tuple[float | None, float | None]
     """Null where the images were too few to tell."""
     note: str = ""
-    """What belongs to the figure's name: of FID the number of samples, since fewer give a larger distance."""
+    """A part of the figure's name: for FID the number of samples, since fewer give a larger distance."""
