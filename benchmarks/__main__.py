@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures, imports, machine, memory, modes, own_pictures, quality, service, throughput
+from benchmarks import evaluations, figures, imports, machine, memory, modes, own_pictures, quality, service, throughput
 
 RESULTS = Path("bench.json")
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[], list[figures.Row]]] = {
     "stacked": modes.measure_stacked,
     "service": service.measure,
     "imports": imports.measure,
+    "evaluations": evaluations.measure,
     "pictures": own_pictures.measure,
     "few": own_pictures.measure_few,
 }

@@ -39,10 +39,14 @@ class Evaluations:
         return self._transport.parse(Evaluation, response)
 
     def get(self, evaluation_id: str) -> Evaluation:
-        if evaluation_id in {"", ".", ".."}:
-            raise InvalidRequest(f"{evaluation_id!r} is no id")
-        response = self._transport.send("GET", f"/v1/evaluations/{quote(evaluation_id, safe='')}", repeat=True)
+        response = self._transport.send("GET", _path(evaluation_id), repeat=True)
         return self._transport.parse(Evaluation, response)
+
+    def nearest_png(self, evaluation_id: str) -> bytes:
+        """Draw the samples that are nearest to training images, each above its image. Memorisation must be measured."""
+        path, headers = _path(evaluation_id) + "/nearest.png", {"Accept": "image/png"}
+        content: bytes = self._transport.send("GET", path, headers=headers, repeat=True).content
+        return content
 
     def list(self, *, job: str | None = None) -> Iterator[Evaluation]:
         """Yield the evaluations, newest first; with `job`, those of its checkpoints."""
@@ -69,3 +73,10 @@ class Evaluations:
         """Compare jobs: their differing settings, and their figures under the protocol that most of them share."""
         response = self._transport.send("GET", "/v1/comparisons", params={"jobs": ",".join(jobs)}, repeat=True)
         return self._transport.parse(Comparison, response)
+
+
+def _path(evaluation_id: str) -> str:
+    """Return an evaluation's address. Raises InvalidRequest."""
+    if evaluation_id in {"", ".", ".."}:
+        raise InvalidRequest(f"{evaluation_id!r} is no id")
+    return f"/v1/evaluations/{quote(evaluation_id, safe='')}"

@@ -175,6 +175,8 @@ class Evaluation(Schema):
     figures: dict[str, MeasuredFigure] | None
     unavailable: dict[str, str] | None
     protocol: dict[str, Any] | None
+    nearest: str | None = None
+    """The address of the picture of the samples nearest to training images, where memorisation was measured."""
 
 
 class ComparedJob(Schema):

@@ -11,6 +11,8 @@ from store.errors import NotFound
 from store.jobs import NewJob
 from store.payloads import Reason
 
+NEAREST = "nearest.png"
+"""The name of the picture of the nearest pairs within its artifact."""
 EVALUATION = "evaluation"
 """The kind of job that evaluates a checkpoint."""
 MOST_ATTEMPTS = 3
@@ -103,6 +105,7 @@ def complete(
     figures: dict[str, Any],
     unavailable: dict[str, Any],
     protocol: dict[str, Any],
+    nearest: str | None,
     reason: Reason,
 ) -> tables.Evaluation:
     """Record the figures and end the job, unless a cancel came first. Raises LeaseLost."""
@@ -110,7 +113,13 @@ def complete(
     row = of_job(session, job_id=job_id)
     if job.status == states.SUCCEEDED:
         row.figures, row.unavailable, row.protocol = figures, unavailable, protocol
+        row.nearest = nearest
     return row
+
+
+def paths(session: Session) -> set[str]:
+    """Return the keys of all pictures."""
+    return set(session.scalars(select(tables.Evaluation.nearest).where(tables.Evaluation.nearest.is_not(None))))
 
 
 def cancel(session: Session, *, evaluation_id: str, tenant: str) -> tables.Evaluation:

@@ -170,6 +170,8 @@ class Evaluation(Table):
     """Why a metric could not be measured, by its name."""
     protocol: Mapped[dict[str, Any] | None]
     """The protocol as it was carried out."""
+    nearest: Mapped[str | None] = mapped_column(String(300))
+    """The key of the picture of the samples nearest to training images; null: memorisation was not measured."""
     created_at: Mapped[float]
 
     job: Mapped[Job] = relationship(lazy="joined", innerjoin=True)

@@ -8,13 +8,19 @@ from fnmatch import fnmatchcase
 
 import structlog
 
-from store import checkpoints, datasets, timeline
+from store import checkpoints, datasets, evaluations, timeline
 from store.artifacts import Artifacts, Listed
 from store.database import Database
 
 log = structlog.get_logger()
 PREFIXES = ("datasets", "jobs")
-WITH_ROWS = ("datasets/*/images-*", "datasets/*/upload", "jobs/*/checkpoints/*", "jobs/*/timeline/*")
+WITH_ROWS = (
+    "datasets/*/images-*",
+    "datasets/*/upload",
+    "jobs/*/checkpoints/*",
+    "jobs/*/timeline/*",
+    "jobs/*/nearest-*",
+)
 """The artifacts that have rows. Others are left alone."""
 
 
@@ -26,7 +32,7 @@ def sweep(database: Database, artifacts: Artifacts, *, orphan_seconds: float) ->
     if not found:
         return []
     with database.read() as session:
-        known = checkpoints.paths(session) | datasets.paths(session) | timeline.paths(session)
+        known = set().union(*(part.paths(session) for part in (checkpoints, datasets, evaluations, timeline)))
     removed = [key for key in found if key not in known]
     for key in removed:
         artifacts.delete(key)

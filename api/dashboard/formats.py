@@ -13,8 +13,11 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
-def decimals(number: float | None, places: int = 2) -> str:
-    return UNKNOWN if number is None else f"{number:.{places}f}"
+def significant(number: float | None) -> str:
+    """Format a figure with three significant digits: those of KID begin behind the point, those of FID before it."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def figure(name: str) -> str:

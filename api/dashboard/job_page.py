@@ -8,15 +8,19 @@ from api.dashboard.routing import PageRoute, Viewer
 from api.http.access import Using
 from api.http.errors import not_found
 from api.resources.checkpoints import CheckpointOut
+from api.resources.evaluations import out as evaluation_out
 from api.resources.events import EventOut
 from api.resources.jobs.answers import JobOut
 from models.specs import figures
-from store import checkpoints, events, ids, jobs, tables
+from store import checkpoints, evaluations, events, ids, jobs, tables
 from store.errors import NotFound
 
 router = APIRouter(route_class=PageRoute)
 EVENTS_SHOWN = 100
 EVALUATIONS_DRAWN = 1000
+"""Of those that the job makes while it runs."""
+EVALUATIONS_LISTED = 10
+"""Of those that were asked for."""
 TOLD = ("state", "checkpoint", "samples", "evaluation", "guard", "log")
 """The types of events that are listed: all but the ticks, which are drawn as curves."""
 
@@ -31,6 +35,9 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         saved = checkpoints.newest_first(session, job_id=job_id)
         told = events.newest_first(session, job_id=job_id, types=TOLD, limit=EVENTS_SHOWN)
         parent = _parent(session, job, tenant=viewer.tenant)
+        evaluated, _ = evaluations.page(
+            session, tenant=viewer.tenant, limit=EVALUATIONS_LISTED, after=None, subject_job=job_id
+        )
         rated = events.newest_first(session, job_id=job_id, types=("evaluation",), limit=EVALUATIONS_DRAWN)
     answer = JobOut.model_validate(job)
     context = {
@@ -40,9 +47,13 @@ def show(request: Request, services: Using, viewer: Viewer, job_id: str) -> Resp
         "checkpoints": [CheckpointOut.model_validate(row) for row in saved],
         "events": [EventOut.model_validate(row) for row in told],
         "events_shown": EVENTS_SHOWN,
-        "figures": {name: vars(figure) for name, figure in (figures.QUALITY | figures.SERIES).items()},
+        "figures": {
+            **{name: vars(figure) for name, figure in figures.SERIES.items()},
+            **{f"quality.{name}": vars(figure) for name, figure in figures.QUALITY.items()},
+        },
         "measured": figures.measured_by(answer.spec.evaluation.metrics),
-        "evaluations": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
+        "rated": [{"images_seen": row.images_seen, **row.data} for row in reversed(rated)],
+        "evaluations": [evaluation_out(row) for row in evaluated],
         "last_event_id": job.last_event_id,
         "may_write": viewer.may("write"),
     }

@@ -33,7 +33,7 @@ def show(
         installation = Installation.of(services, session)
     context = {
         "jobs": [JobOut.model_validate(row) for row in rows],
-        "fid": figures.QUALITY["fid"],
+        "headline": figures.headline,
         "active": any(row.status not in states.ENDED for row in rows),
         "status": status,
         "statuses": states.STATUSES,

@@ -27,13 +27,13 @@ def _environment() -> jinja2.Environment:
     for filter_ in (
         formats.ago,
         formats.count,
-        formats.decimals,
         formats.figure,
         formats.duration,
         formats.exact,
         formats.heading,
         formats.percent,
         formats.rate,
+        formats.significant,
         formats.size,
         highlighting.json_html,
     ):

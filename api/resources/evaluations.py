@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from api.http import idempotency, ids, openapi, pages
+from api.http import idempotency, ids, openapi, pages, png
 from api.http.access import Principal, Reader, Using, Writer
 from api.http.answers import Answer, Instant
 from api.http.body import JsonBody, json_body
-from api.http.errors import BODY, REFUSED, documented, invalid, invalid_spec
+from api.http.errors import BODY, REFUSED, documented, invalid, invalid_spec, not_found
 from api.http.idempotency import IdempotencyKey
 from api.http.ids import EvaluationId
 from api.http.pages import Page
@@ -60,6 +60,8 @@ class EvaluationOut(Answer):
     """The protocol as it was asked for."""
     protocol: CompleteProtocol | None
     """The protocol as it was carried out, with digests. Null until the evaluation has succeeded."""
+    nearest: str | None
+    """The address of a picture: the samples nearest to training images. Null where memorisation was not measured."""
     created_at: Instant
     ended_at: Instant | None
 
@@ -127,6 +129,25 @@ def index(
 def show(services: Using, who: Reader, evaluation_id: EvaluationId) -> EvaluationOut:
     with services.database.read() as session:
         return out(evaluations.get(session, evaluation_id=evaluation_id, tenant=who.tenant))
+
+
+@router.get(
+    "/{evaluation_id}/nearest.png",
+    response_class=Response,
+    responses={**documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY), **png.described("Pairs")},
+)
+def nearest(services: Using, who: Reader, evaluation_id: EvaluationId) -> Response:
+    """Show the samples that are nearest to training images, each above its image, nearest first."""
+    with services.database.read() as session:
+        path = evaluations.get(session, evaluation_id=evaluation_id, tenant=who.tenant).nearest
+    missing = not_found(f"{evaluation_id} has no picture of nearest pairs: ask for the metric memorisation")
+    if path is None:
+        raise missing
+    try:
+        with services.artifacts.open(path, evaluations.NEAREST) as file:
+            return png.answer(file.read())
+    except FileNotFoundError as error:
+        raise missing from error
 
 
 @router.post(
@@ -198,6 +219,7 @@ def out(row: tables.Evaluation) -> EvaluationOut:
         "unavailable": row.unavailable,
         "wish": row.wish,
         "protocol": row.protocol,
+        "nearest": None if row.nearest is None else f"/v1/evaluations/{row.id}/nearest.png",
         "created_at": row.created_at,
         "ended_at": job.ended_at,
     }

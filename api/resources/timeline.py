@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from api.http import png
 from api.http.access import Reader, Using
 from api.http.answers import Answer
 from api.http.errors import documented, not_found
@@ -13,7 +14,6 @@ from store import jobs, timeline
 
 router = APIRouter(prefix="/v1/jobs", tags=["samples"])
 FAULTS = documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
 class Place(Answer):
@@ -39,10 +39,7 @@ def index(services: Using, who: Reader, job_id: JobId) -> TimelineOut:
 @router.get(
     "/{job_id}/timeline/{images_seen}.png",
     response_class=Response,
-    responses={
-        **FAULTS,
-        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "A grid"},
-    },
+    responses={**FAULTS, **png.described("A grid")},
 )
 def grid(services: Using, who: Reader, job_id: JobId, images_seen: Annotated[int, Path(ge=0, le=10**15)]) -> Response:
     """Show the grid of the job's own latents at a place of the timeline."""
@@ -51,6 +48,6 @@ def grid(services: Using, who: Reader, job_id: JobId, images_seen: Annotated[int
         path = timeline.path(session, job_id=job_id, images_seen=images_seen)
     try:
         with services.artifacts.open(path, timeline.GRID) as file:
-            return Response(file.read(), media_type="image/png", headers=CACHED)
+            return png.answer(file.read())
     except FileNotFoundError as error:
         raise not_found(f"the grid at {images_seen:,} images is gone") from error

@@ -26,6 +26,8 @@ class Manifest:
     resolution: int
     classes: tuple[str, ...]
     digest: str
+    counterpart: int = 0
+    """So many of the first training images were drawn as the holdout was; 0: none were, by an earlier release."""
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -58,8 +60,13 @@ def load(folder: Path, *, split: Literal["train", "holdout"]) -> ImageData:
     shape = total, manifest.channels, manifest.resolution, manifest.resolution
     if images_NCHW.shape != shape or images_NCHW.dtype != np.uint8 or labels.shape != (total,):
         raise DatasetCorrupt(f"{folder} holds {images_NCHW.dtype} of {images_NCHW.shape}, not uint8 of {shape}")
-    part = slice(None, manifest.images) if split == "train" else slice(manifest.images, None)
-    return ImageData(images_NCHW=images_NCHW[part], labels=labels[part])
+    if split == "holdout":
+        return ImageData(images_NCHW=images_NCHW[manifest.images :], labels=labels[manifest.images :])
+    return ImageData(
+        images_NCHW=images_NCHW[: manifest.images],
+        labels=labels[: manifest.images],
+        counterpart=manifest.counterpart,
+    )
 
 
 def _mapped(path: Path) -> NDArray[Any]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from models import specs
 from models.evaluators import extractors
 from models.evaluators.extractors import Done, Extractor, untold
+from models.evaluators.measured import NotMeasurable
 from models.evaluators.reference import References
 
 Measure = Callable[[Tensor], Tensor]
@@ -24,6 +26,10 @@ class Comparison:
     """None for points, which are compared as they are."""
     done: Done = untold
     """Called as the features of fakes are measured; with 0, as those of real images are."""
+    path_NCHW: Tensor | None = None
+    """The images of `paths.latents`, for the path length; None: there is no generator."""
+    nearest: list[tuple[int, int]] = field(default_factory=list)
+    """The pairs that memorisation finds: the numbers of samples and of the training images nearest to them."""
     _of_fake: dict[str, Tensor] = field(default_factory=dict)
 
     def features(self, extractor: Extractor | None = None) -> tuple[Tensor, Tensor]:
@@ -46,6 +52,18 @@ class Comparison:
     def features_of_training_images(self) -> Tensor:
         assert self.extractor is not None
         return self.references.train.features(self.extractor, device=self.fake_NCHW.device, done=self._none_done)
+
+    def features_of_path(self) -> Tensor:
+        """Return the features of the images along paths. Raises NotMeasurable where there is no generator."""
+        if self.path_NCHW is None:
+            raise NotMeasurable("the path length is that of a generator, not of images")
+        assert self.extractor is not None
+        return self.extractor.of(self.path_NCHW, done=self._none_done)
+
+    @property
+    def labels(self) -> Tensor:
+        """The classes of the real images."""
+        return torch.tensor(self.references.real.images.labels, device=self.fake_NCHW.device)
 
     def random_features(self) -> tuple[Tensor, Tensor]:
         """Return features of fixed random convolutions."""

@@ -12,6 +12,9 @@ from torch import Tensor
 from models.evaluators import measured
 from models.evaluators.measured import Measured
 
+Pairs = tuple[tuple[int, int], ...]
+"""The numbers of fakes and of the training images that are nearest to them."""
+
 LEAST = 100
 ROWS = 1_000
 PAIRS = 16
@@ -27,22 +30,23 @@ class Memorisation:
     distance_train: Measured
     distance_holdout: Measured
     """The mean distance to the nearest image."""
-    pairs: tuple[tuple[int, int], ...]
-    """The numbers of fakes and training images that are nearest to each other, nearest first."""
+    pairs: Pairs
+    """The fakes that are nearest to a training image, nearest first."""
 
 
 def memorisation(train: Tensor, holdout: Tensor, fake: Tensor) -> Memorisation:
-    """Compare the N x D features of fakes with those of equally many training images and holdout images.
+    """Compare the N x D features of fakes with those of training images and holdout images: of the first, equally many.
 
-    Raises NotMeasurable for fewer than 100 images, and if there are not as many training images as holdout images.
+    Raises NotMeasurable for fewer than 100 images.
     """
     measured.require(holdout, least=LEAST, of="holdout images")
-    measured.require(train, least=len(holdout), of="training images")
+    measured.require(train, least=LEAST, of="training images")
     measured.require(fake, least=LEAST, of="samples")
     # Imported here, as in `clusters`.
     from scipy import stats  # noqa: PLC0415
 
-    train = train[: len(holdout)]
+    number = min(len(train), len(holdout))
+    train, holdout = train[:number], holdout[:number]
     to_train, nearest = _nearest(fake, train)
     to_holdout, _ = _nearest(fake, holdout)
     nearer = (to_train < to_holdout).double() + 0.5 * (to_train == to_holdout).double()

@@ -21,6 +21,8 @@ from models.data import ImageData
 from models.evaluators.extractors import Done, Extractor, untold
 
 LEAST, MOST = 100, 10_000
+MOST_PUBLISHED = 50_000
+"""Real images in the protocol of published FIDs."""
 SEED = 0
 VERSION = 1
 """Raised when a statistic is computed otherwise, so that kept ones are not used."""
@@ -28,7 +30,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """At most 10,000 real images: a seeded sample with the classes in proportion."""
+    """A limited number of real images: a seeded sample with the classes in proportion."""
 
     images: ImageData
     cache: Path | None
@@ -90,17 +92,26 @@ class References:
 
     real: Reference
     train: Reference
-    """As many training images, for memorisation. The same as `real` where nothing is held out."""
+    """As many training images, drawn as the holdout was. The same as `real` where nothing is held out."""
     held_out: bool
 
     @classmethod
-    def of(cls, train: ImageData, holdout: ImageData | None, *, cache: Path | None = None) -> "References":
+    def of(
+        cls, train: ImageData, holdout: ImageData | None, *, most: int = MOST, cache: Path | None = None
+    ) -> "References":
         """A holdout of fewer than 100 images is too small to compare with: training images stand in for it."""
         if holdout is None or len(holdout) < LEAST:
-            own = Reference.of(train, cache=cache)
+            own = Reference.of(train, number=most, cache=cache)
             return cls(real=own, train=own, held_out=False)
-        real = Reference.of(holdout, cache=cache)
-        return cls(real=real, train=Reference.of(train, number=len(real), cache=cache), held_out=True)
+        real = Reference.of(holdout, number=most, cache=cache)
+        return cls(real=real, train=Reference.of(_alike(train), number=len(real), cache=cache), held_out=True)
+
+
+def _alike(train: ImageData) -> ImageData:
+    """Return the training images that were drawn as the holdout was; without such, all."""
+    if not train.counterpart:
+        return train
+    return ImageData(images_NCHW=train.images_NCHW[: train.counterpart], labels=train.labels[: train.counterpart])
 
 
 def stratified(labels: NDArray[np.int64], number: int) -> NDArray[np.int64]:

@@ -14,6 +14,8 @@ COMPRESSION = 1
 """zlib's compression level; 1 is the fastest."""
 PREVIEW_COLUMNS = 8
 PREVIEW_CELL_PIXELS = 28
+PAIRS_GAP_PIXELS = 4
+"""White between the rows of a grid of pairs."""
 SCATTER_PIXELS = 512
 SCATTER_REACH = 1.1
 """A scatter plot shows the plane from -1.1 to 1.1 along both axes."""
@@ -56,6 +58,16 @@ def grid_HWC(
     grid = grid.reshape(rows * cells.shape[1], columns * cells.shape[2], channels)
     # Cut the borders after the last row and column, which would be a margin on two sides only.
     return grid[: grid.shape[0] - border_pixels, : grid.shape[1] - border_pixels]
+
+
+def pairs_HWC(upper_NHWC: NDArray[np.uint8], lower_NHWC: NDArray[np.uint8], *, columns: int) -> NDArray[np.uint8]:
+    """Return a grid of pairs, `columns` in a row, each image of `upper_NHWC` above its partner."""
+    rows = [
+        np.concatenate([grid_HWC(part[start : start + columns], columns=columns) for part in (upper_NHWC, lower_NHWC)])
+        for start in range(0, len(upper_NHWC), columns)
+    ]
+    between = np.full((PAIRS_GAP_PIXELS, *rows[0].shape[1:]), 255, np.uint8)
+    return np.concatenate([part for row in rows for part in (between, row)][1:])
 
 
 def scatter_HWC(points_N112: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -130,7 +130,7 @@ def robust(facts: DatasetFacts, hardware: Hardware) -> Recipe:
         "generator_optimizer": adam,
         "discriminator_optimizer": adam,
         # CPUs see few images in the time that people wait. More and noisier steps learn more from these.
-        "batch_size": _batch(facts, most=32 if hardware == "cpu" else 64),
+        "batch_size": _batch(facts, most=64 if hardware == "gpu" else 32 if facts.resolution <= 32 else 16),
         "budget": {"images": 10_000_000, "seconds": None},
         "ema": {"half_life_images": 20_000},
     }

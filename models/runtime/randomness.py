@@ -17,6 +17,7 @@ Purpose = Literal[
     "penalty",
     "posterior",
     "evaluation",
+    "path",
     "samples",
 ]
 

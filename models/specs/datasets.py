@@ -39,6 +39,10 @@ class DatasetFacts(Spec):
     """The number of separate modes; null: unknown."""
 
     @property
+    def has_classes(self) -> bool:
+        return self.classes > 1
+
+    @property
     def holds_pictures(self) -> bool:
         return not self.holds_points
 

@@ -11,7 +11,7 @@ from models.specs.figures import REGISTRY, Metric
 class Protocol(Spec):
     """How a checkpoint is measured, as a client asks for it."""
 
-    extractor: Literal["auto", "garments", "imagenet"] = "auto"
+    extractor: Literal["auto", "garments", "imagenet", "inception"] = "auto"
     """The features that distances are measured in. auto: those that the dataset's facts name."""
     samples: int = Field(default=10_000, ge=1_000, le=50_000)
     """The number of generated images."""

@@ -14,7 +14,9 @@ Metric = Literal[
     "precision_recall",
     "density_coverage",
     "coverage",
+    "class_balance",
     "memorisation",
+    "path_length",
     "random_distance",
     "modes",
 ]
@@ -64,7 +66,7 @@ def _in_many_features(facts: DatasetFacts) -> bool:
 @dataclass(frozen=True)
 class MetricFacts:
     figures: tuple[Figure, ...]
-    needs: tuple[Literal["features", "holdout_images", "holds_pictures", "modes"], ...]
+    needs: tuple[Literal["features", "has_classes", "holdout_images", "holds_pictures", "modes"], ...]
     """The facts that a dataset must have."""
     lacks: str
     """The words for a dataset that has none of them."""
@@ -83,6 +85,11 @@ def measured_by(metrics: Iterable[Metric]) -> list[Figure]:
 def usual(facts: DatasetFacts) -> list[Metric]:
     """Return the metrics that presets measure of a dataset."""
     return [name for name, metric in REGISTRY.items() if metric.suits(facts) and metric.usual(facts)]
+
+
+def headline(quality: Mapping[str, float]) -> Figure | None:
+    """Return the figure of a checkpoint's quality that says most; None if there is none."""
+    return next((QUALITY[name] for name in HEADLINES if name in quality), None)
 
 
 def rank(quality: Mapping[str, float]) -> list[float]:
@@ -145,10 +152,27 @@ REGISTRY: dict[Metric, MetricFacts] = {
         lacks="no feature extractor",
         usual=_in_many_features,
     ),
+    "class_balance": MetricFacts(
+        (
+            Figure("class_distance", "class imbalance", "lower", "share of samples whose class should be another"),
+            Figure("missing_classes", "missing classes", "lower", "classes that are hardly drawn"),
+        ),
+        needs=("features", "has_classes"),
+        lacks="no classes",
+    ),
     "memorisation": MetricFacts(
-        (Figure("memorised", "memorised", None, "share of samples nearer to training images than to the holdout"),),
+        (
+            Figure("memorised", "memorised", None, "share of samples nearer to training images than to the holdout"),
+            Figure("distance_train", "distance to training images", None, "mean feature distance to the nearest one"),
+            Figure("distance_holdout", "distance to the holdout", "lower", "mean feature distance to the nearest one"),
+        ),
         needs=("features", "holdout_images"),
         lacks="no holdout",
+    ),
+    "path_length": MetricFacts(
+        (Figure("path_length", "path length", "lower", "change of images between two latents, 1 if it is even"),),
+        needs=("features",),
+        lacks="no feature extractor",
     ),
     "random_distance": MetricFacts(
         (Figure("random_distance", "random distance", "lower", "Fréchet distance in features of random convolutions"),),
@@ -191,6 +215,8 @@ TRAINING: tuple[Figure, ...] = (
 )
 """The series of every run, beside one for each penalty, by its kind."""
 
+HEADLINES = ("kid", "fid", "modes")
+"""The figures that one is shown of where there is room for one, in this order."""
 SERIES: dict[str, Figure] = {figure.name: figure for figure in TRAINING}
 QUALITY: dict[str, Figure] = {figure.name: figure for figure in measured_by(REGISTRY)}
 """The figures of evaluations by name. One name, `kl`, is a series of training too."""

@@ -1,5 +1,6 @@
 """`saddle evaluate` and `compare`: figures with their intervals, and which differences exceed the noise."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from saddle import lines
+from saddle import files, lines
 from saddle.client import Client
 from saddle.commands import terminal
 from saddle.errors import InvalidRequest
@@ -25,17 +26,25 @@ def evaluate(
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Generated images. Default: 10,000.")] = None,
     seed: Annotated[int | None, typer.Option(help="Determines the generated images. Default: 0.")] = None,
-    extractor: Annotated[str | None, typer.Option(help="auto, garments or imagenet.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="auto, garments, imagenet or inception.")] = None,
     reference: Annotated[str | None, typer.Option(help="holdout (the default) or train.")] = None,
+    nearest: Annotated[
+        Path | None,
+        typer.Option(help="Write a PNG of the samples nearest to training images; needs --metric memorisation."),
+    ] = None,
     as_json: terminal.Json = False,
 ) -> None:
     """Measure a checkpoint, or a job's best one, under a stated protocol."""
     wishes = {"samples": samples, "seed": seed, "extractor": extractor, "reference": reference}
     protocol = {key: value for key, value in wishes.items() if value is not None}
+    if nearest is not None and "memorisation" not in (metric or []):
+        raise InvalidRequest("--nearest shows what memorisation finds: add --metric memorisation")
     with terminal.service() as client:
         titles = terminal.titles(client)
         kind = "checkpoint" if subject.startswith("ckpt_") else "job"
         found = _measured(client, **{kind: subject}, metrics=metric or [], protocol=protocol)
+        if nearest is not None and found.status == "succeeded":
+            files.write_whole(nearest, [client.evaluations.nearest_png(found.id)])
     if as_json:
         terminal.print_json(found)
     else:

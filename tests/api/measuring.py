@@ -26,9 +26,10 @@ def measure(
     *,
     tenant: str = "default",
     protocol: CompleteProtocol = PROTOCOL,
+    nearest: str | None = None,
     **kid: Any,
 ) -> None:
-    """Do a worker's part: the figure is `value`, with the bounds `low` and `high`."""
+    """Do a worker's part: the figure is `value`, with the bounds `low` and `high`; `nearest` is a picture's key."""
     figures = {"kid": {"value": kid["value"], "interval": [kid.get("low"), kid.get("high")]}}
     with services.database.write() as session:
         job_id = evaluations.get(session, evaluation_id=evaluation_id, tenant=tenant).job_id
@@ -40,5 +41,6 @@ def measure(
             figures=figures,
             unavailable={"fid": "300 images are too few"},
             protocol=protocol.model_dump(mode="json"),
+            nearest=nearest,
             reason=Reason("completed", "1 figure"),
         )

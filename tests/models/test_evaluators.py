@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from models import data, evaluators
+from models import architectures, data, evaluators
 from models.data import pixels, points
 from models.evaluators import References
 from models.evaluators.extractors import garments, train_garments
@@ -208,6 +208,41 @@ def test_a_metric_that_cannot_be_measured_is_told_and_the_others_are_measured(
     evaluation = evaluators.evaluate(Copier(noise_garments, noise=0.0), spec=spec, references=against(few))
     assert set(evaluation.figures) == {"kid", "random_distance"}
     assert evaluation.unavailable == {"fid": "150 images are too few: FID in 96 features needs 192"}
+
+
+def test_the_nearest_pairs_of_a_generator_that_copies_are_its_training_images(
+    tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData
+) -> None:
+    train, holdout = (
+        data.ImageData(images_NCHW=noise_garments.images_NCHW[part], labels=noise_garments.labels[part])
+        for part in (slice(0, 300), slice(300, 600))
+    )
+    plan = {"samples": 1000, "metrics": ["memorisation"]}
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation=plan)
+    references = References.of(train, holdout)
+    copier = Copier(noise_garments, noise=0.0)
+    found = evaluators.evaluate(copier, spec=spec, references=references)
+    assert found.values["distance_train"] < found.values["distance_holdout"] * 1.1
+    assert len(found.nearest) == 16
+    images = references.train.images.images_NCHW
+    for sample, image in found.nearest:
+        assert (noise_garments.images_NCHW[sample] == images[image]).all()
+
+
+def test_the_path_length_needs_a_generator_and_is_the_same_each_time(
+    tiny: Callable[..., TrainingSpec], noise_garments: data.ImageData
+) -> None:
+    plan = {"samples": 1000, "metrics": ["path_length", "class_balance"]}
+    spec = tiny(dataset={"kind": "builtin", "name": "fashion-mnist"}, evaluation=plan)
+    generator = architectures.build(spec)["generator"]
+    references = against(replace(noise_garments, labels=np.arange(len(noise_garments)) % 10))
+    first, second = (evaluators.evaluate(generator, spec=spec, references=references).figures for _ in range(2))
+    assert first == second
+    assert set(first) == {"path_length", "class_distance", "missing_classes"}
+    assert 0 < first["path_length"].value <= 16
+    fake_NCHW = torch.tensor(noise_garments.images_NCHW)
+    found = evaluators.measure(["path_length"], dataset=spec.dataset, references=references, fake_NCHW=fake_NCHW)
+    assert found.unavailable == {"path_length": "the path length is that of a generator, not of images"}
 
 
 def test_features_come_in_the_promised_shape_whatever_the_count() -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from models import data
-from models.evaluators import EXTRACTORS, References
-from models.evaluators.extractors import efficientnet
+from models.evaluators import EXTRACTORS, ExtractorMissing, References, frechet, kid
+from models.evaluators.extractors import efficientnet, inception
 from models.evaluators.reference import Reference, stratified
 
 BELL_COTE, PALACE, DAISY = 442, 698, 985
@@ -111,3 +111,56 @@ def test_features_of_real_images_are_measured_once_and_kept_for_other_processes(
         path.write_bytes(b"damaged")
     Reference.of(images(300), cache=tmp_path).features(extractor, device=device)
     assert sum(looks) == 901
+
+
+def test_what_the_optional_extra_lacks_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(ExtractorMissing, match="saddle-gan\\[fidelity\\]"):
+        EXTRACTORS["inception"].of(torch.zeros((1, 1, 8, 8), dtype=torch.uint8))
+
+
+def test_inceptions_figures_are_those_of_torch_fidelity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The published weights have to be downloaded: any weights show whether the protocol is the same."""
+    fidelity = pytest.importorskip("torch_fidelity")
+    published = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    weights = tmp_path / "checkpoints" / published.URL_INCEPTION_V3.rpartition("/")[2]
+    weights.parent.mkdir()
+    torch.manual_seed(0)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: {})
+    monkeypatch.setattr(published.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+    made = published.FeatureExtractorInceptionV3("random", ["2048"], feature_extractor_weights_path="unread")
+    monkeypatch.undo()
+    torch.save(made.state_dict(), weights)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    inception.network.cache_clear()
+    source = np.random.default_rng(0)
+    one, other = (torch.from_numpy(source.integers(0, most, (64, 3, 32, 32), np.uint8)) for most in (256, 200))
+
+    class Images(torch.utils.data.Dataset[torch.Tensor]):
+        def __init__(self, images_NCHW: torch.Tensor) -> None:
+            self.images_NCHW = images_NCHW
+
+        def __len__(self) -> int:
+            return len(self.images_NCHW)
+
+        def __getitem__(self, number: int) -> torch.Tensor:
+            return self.images_NCHW[number]
+
+    theirs = fidelity.calculate_metrics(
+        input1=Images(one),
+        input2=Images(other),
+        fid=True,
+        kid=True,
+        kid_subset_size=64,
+        kid_subsets=1,
+        feature_extractor_weights_path=str(weights),
+        cuda=False,
+        cache=False,
+        verbose=False,
+        save_cpu_ram=True,
+    )
+    features = [inception.features(images) for images in (one, other)]
+    fid = frechet.distance(frechet.Gaussian.of(features[0]), features[1])
+    assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
+    assert kid.mmd2(*features) == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-3)
+    inception.network.cache_clear()

@@ -28,6 +28,14 @@ def test_the_better_quality_has_the_lower_rank(better: list[dict[str, float]]) -
         assert figures.rank(good) < figures.rank(worse)
 
 
+def test_the_headline_is_kid_or_fid_or_the_modes() -> None:
+    for measured, shown in (({"precision": 1.0, "kid": 0.1, "fid": 9.0}, "kid"), ({"kl": 0.1, "modes": 8.0}, "modes")):
+        found = figures.headline(measured)
+        assert found is not None
+        assert found.name == shown
+    assert figures.headline({"precision": 1.0}) is None
+
+
 def test_what_was_not_measured_ranks_last() -> None:
     assert figures.rank({"fid": 1e300}) < figures.rank({"precision": 1.0})
 

@@ -8,7 +8,8 @@ import torch
 from scipy import linalg
 from torch import Tensor
 
-from models.evaluators import clusters, frechet, kid, measured, memorisation, neighbours
+from models.evaluators import classes as classes_of
+from models.evaluators import clusters, frechet, kid, measured, memorisation, neighbours, paths
 from models.evaluators.measured import NotMeasurable
 
 
@@ -161,6 +162,43 @@ def test_copies_of_training_images_are_memorised_and_fresh_images_are_not() -> N
     assert copies.p_value < 1e-20
     assert copies.distance_train.value < copies.distance_holdout.value
     assert all(fake + 100 == real for fake, real in copies.pairs)
+
+
+def test_a_class_that_is_drawn_too_rarely_is_missing_and_real_images_are_in_balance() -> None:
+    def classes(*shares: float, seed: int) -> tuple[Tensor, Tensor]:
+        labels = torch.cat([torch.full((round(1000 * share),), place) for place, share in enumerate(shares)])
+        return cloud(len(labels), 8, seed=seed) + 40 * torch.eye(8)[labels], labels
+
+    real, labels = classes(0.5, 0.3, 0.2, seed=0)
+    same = classes_of.balance(real, labels, classes(0.5, 0.3, 0.2, seed=1)[0])
+    assert same["class_distance"].value < 0.05
+    assert same["missing_classes"].value == 0
+    other = classes_of.balance(real, labels, classes(0.7, 0.3, seed=2)[0])
+    assert other["class_distance"].value == pytest.approx(0.2, abs=0.03)
+    assert other["class_distance"].low > same["class_distance"].high
+    assert other["missing_classes"].value == 1
+    with pytest.raises(NotMeasurable, match="one class alone"):
+        classes_of.balance(real, torch.zeros(1000), real)
+
+
+def test_path_length_tells_even_changes_from_jumps() -> None:
+    latents = paths.latents(1000, 32, rng=torch.Generator().manual_seed(0))
+    begin, end, before, after = latents.chunk(4)
+    assert latents.norm(dim=1).mean() == pytest.approx(32**0.5, rel=0.02), "all as long as latents are"
+    angle, step = (torch.cosine_similarity(*two).acos() for two in ((begin, end), (before, after)))
+    torch.testing.assert_close(step / angle, torch.full((1000,), paths.STEP), rtol=1e-2, atol=0)
+
+    straight = torch.rand(1000, 1, generator=torch.Generator().manual_seed(1)) * (1 - paths.STEP)
+    ends = cloud(1000), cloud(1000, seed=1)
+    even = [ends[0] + share * (ends[1] - ends[0]) for share in (straight, straight + paths.STEP)]
+    assert paths.path_length(torch.cat([*ends, *even])).value == pytest.approx(1, rel=1e-4)
+    torn = [torch.where(share < 0.5, *ends) for share in (straight, straight + paths.STEP)]
+    found = paths.path_length(torch.cat([*ends, *torn]))
+    assert found.low < 1 / paths.STEP < found.high
+    with pytest.raises(NotMeasurable, match="all samples are alike"):
+        paths.path_length(torch.ones(4000, 8))
+    with pytest.raises(NotMeasurable, match="at least 100"):
+        paths.path_length(cloud(200))
 
 
 # What cannot be measured

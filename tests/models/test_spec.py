@@ -53,19 +53,25 @@ def test_an_empty_part_is_the_default_preset_on_the_default_dataset() -> None:
 
 
 @pytest.mark.parametrize("preset", ["robust", "fast"])
-@pytest.mark.parametrize("resolution", [28, 64])
+@pytest.mark.parametrize(("resolution", "on_cpus", "on_gpus"), [(28, 128, 128), (32, 32, 64), (64, 16, 64)])
 @pytest.mark.parametrize(
     ("images", "most", "kind"), [(300, 256, "adaptive"), (40, 32, "adaptive"), (50_000, 256, None)]
 )
 @pytest.mark.parametrize("hardware", ["cpu", "gpu"])
 def test_little_data_is_changed_before_the_discriminator_sees_it(
-    preset: str, resolution: int, images: int, most: int, kind: str | None, hardware: presets.Hardware
+    preset: str,
+    resolution: int,
+    on_cpus: int,
+    on_gpus: int,
+    images: int,
+    most: int,
+    kind: str | None,
+    hardware: presets.Hardware,
 ) -> None:
     facts = DatasetFacts(resolution=resolution, channels=3, images=images, classes=0, flips_natural=True)
     recipe = presets.REGISTRY[preset].recipe(facts, hardware)
     assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
-    usual = 128 if resolution == 28 else 32 if hardware == "cpu" else 64
-    assert recipe["batch_size"] == min(usual, most)
+    assert recipe["batch_size"] == min(on_cpus if hardware == "cpu" else on_gpus, most)
 
 
 def test_the_article_preset_is_the_article() -> None:

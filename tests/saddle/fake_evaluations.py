@@ -20,6 +20,7 @@ FIGURES = {
     "fid": {"value": 6.5, "interval": [None, None], "note": "10,000 samples"},
 }
 UNAVAILABLE = {"precision_recall": "60 real images are too few: at least 100 are needed"}
+NEAREST = b"PNG of pairs"
 SUCCEEDED = {"status": "succeeded", "figures": FIGURES, "unavailable": UNAVAILABLE, "protocol": PROTOCOL}
 
 
@@ -30,8 +31,10 @@ class FakeEvaluations:
     """Changes to an evaluation, one for each time it is asked for. Without more, it succeeds."""
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
-        """Return the status and the body; a list is answered in pages."""
+        """Return the status and the body; a list is answered in pages, bytes as a picture."""
         match (method, *path):
+            case ("GET", evaluation_id, "nearest.png") if evaluation_id in self.rows:
+                return 200, NEAREST
             case ("GET",):
                 rows = [row for row in self.rows.values() if query.get("job") in {None, row["job"]}]
                 return 200, rows[::-1]

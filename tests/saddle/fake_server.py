@@ -109,8 +109,8 @@ class Handler(BaseHTTPRequestHandler):
             self._problem(status, "Not Found", body)
         elif isinstance(body, list):
             self._page(body, query)
-        elif body is None:
-            self._bytes(status, b"")
+        elif body is None or isinstance(body, bytes):
+            self._bytes(status, body or b"")
         else:
             self._json(status, body)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from saddle.errors import InvalidRequest
-from tests.saddle.fake_evaluations import PROTOCOL
+from tests.saddle.fake_evaluations import NEAREST, PROTOCOL
 
 
 @pytest.fixture
@@ -62,6 +62,16 @@ def test_evaluate_of_a_checkpoint_as_json(command, saddle):
     result = command("evaluate", "ckpt_7", "--json")
     assert (result.exit_code, json.loads(result.stdout)["protocol"]) == (0, PROTOCOL)
     assert saddle.requests[1].body["checkpoint"] == "ckpt_7" or saddle.requests[0].body["checkpoint"] == "ckpt_7"
+
+
+def test_the_nearest_pairs_are_written_where_memorisation_is_measured(command, saddle, jobs, tmp_path):
+    picture = tmp_path / "pairs.png"
+    result = command("evaluate", jobs[0], "--nearest", str(picture))
+    assert (result.exit_code, "add --metric memorisation" in result.stderr) == (2, True)
+    assert not saddle.requests
+    result = command("evaluate", jobs[0], "--metric", "memorisation", "--nearest", str(picture))
+    assert result.exit_code == 0, result.output
+    assert picture.read_bytes() == NEAREST
 
 
 def test_an_evaluation_that_fails_says_why(command, saddle, jobs):

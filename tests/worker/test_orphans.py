@@ -26,6 +26,7 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
     known = folder(artifacts, f"{place}/000000000000010-1")
     orphan = folder(artifacts, f"{place}/000000000000020-1")
     partial = folder(artifacts, f"{place}/.000000000000030-1.abc.partial")
+    of_an_evaluation = folder(artifacts, f"jobs/{job_id}/nearest-1")
     doomed = folder(artifacts, f"{place}/.000000000000005-1.abc.doomed")
     of_a_deleted_job = folder(artifacts, "jobs/job_0/checkpoints/000000000000010-1")
     doomed_job = folder(artifacts, "jobs/.job_1.abc.doomed")
@@ -38,11 +39,11 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
         )
         checkpoints.add(session, job_id=job_id, attempt=1, new=new)
     removed = sweep(db, artifacts, orphan_seconds=3600)
-    assert len(removed) == 5
+    assert len(removed) == 6
     assert known.exists()
     assert young.exists()
     assert without_rows.exists(), "only checkpoints have rows"
-    for gone in (orphan, partial, doomed, of_a_deleted_job, doomed_job):
+    for gone in (orphan, partial, of_an_evaluation, doomed, of_a_deleted_job, doomed_job):
         assert not gone.exists()
     assert sweep(db, artifacts, orphan_seconds=3600) == []
 

@@ -4,11 +4,15 @@ import math
 import time
 from collections.abc import Container
 
+import numpy as np
+from torch import Tensor
+
 from models import data, evaluators
 from models.checkpoints.checkpoint import CorruptCheckpoint
 from models.data.errors import DatasetError
-from models.evaluators import EXTRACTORS, Evaluation, References
-from models.generation import sampling
+from models.evaluators import EXTRACTORS, Evaluation, ExtractorMissing, References
+from models.evaluators.reference import MOST, MOST_PUBLISHED
+from models.generation import pictures, sampling
 from models.specs import TrainingSpec
 from models.specs.evaluations import CompleteProtocol, Figure, Protocol
 from models.specs.figures import REGISTRY as METRICS
@@ -18,6 +22,8 @@ from worker import places
 from worker.attempt import Attempt
 
 TICK_SECONDS = 1.0
+COLUMNS = 8
+"""Pairs in a row of the picture of the nearest pairs."""
 VERSION = 1
 """The version of the protocol. Raised when what is computed from the same images changes."""
 
@@ -48,15 +54,24 @@ def run(attempt: Attempt) -> None:
     drawn = evaluators.draw(
         generator.module, spec=generator.spec, references=references, samples=wish.samples, seed=wish.seed
     )
-    attempt.raise_if_stopped()
-    evaluation = evaluators.measure(
-        row.metrics,
-        dataset=generator.spec.dataset,
-        references=references,
-        fake_NCHW=drawn,
-        extractor=extractor,
-        done=_Progress(attempt, images=wish.samples).note,
+    along_paths = evaluators.draw_path(
+        generator.module, row.metrics, spec=generator.spec, references=references, seed=wish.seed
     )
+    attempt.raise_if_stopped()
+    try:
+        evaluation = evaluators.measure(
+            row.metrics,
+            dataset=generator.spec.dataset,
+            references=references,
+            fake_NCHW=drawn,
+            path_NCHW=along_paths,
+            extractor=extractor,
+            done=_Progress(attempt, images=wish.samples).note,
+        )
+    except ExtractorMissing as error:
+        attempt.finish(states.FAILED, Reason("extractor_missing", str(error)))
+        return
+    nearest = _store_nearest(attempt, evaluation, drawn, references)
     protocol = _complete(wish, generator.spec, references, extractor=extractor)
     reason = Reason("completed", f"{len(evaluation.figures)} figures of {wish.samples:,} samples")
     attempt.end(
@@ -67,6 +82,7 @@ def run(attempt: Attempt) -> None:
             figures=_figures(evaluation),
             unavailable=dict(evaluation.unavailable),
             protocol=protocol.model_dump(mode="json"),
+            nearest=nearest,
             reason=reason,
         )
     )
@@ -97,7 +113,8 @@ def _references(attempt: Attempt, spec: TrainingSpec, wish: Protocol) -> Referen
     train = data.load(spec.dataset, folder=folder)
     held_out = wish.reference == "holdout" and spec.dataset.facts.holdout_images > 0
     holdout = data.load(spec.dataset, folder=folder, split="holdout") if held_out else None
-    return References.of(train, holdout, cache=attempt.settings.features_dir)
+    most = MOST_PUBLISHED if wish.extractor == "inception" else MOST
+    return References.of(train, holdout, most=most, cache=attempt.settings.features_dir)
 
 
 def _extractor(wish: Protocol, spec: TrainingSpec, metrics: Container[str]) -> str | None:
@@ -105,6 +122,21 @@ def _extractor(wish: Protocol, spec: TrainingSpec, metrics: Container[str]) -> s
     if not any("features" in facts.needs for name, facts in METRICS.items() if name in metrics):
         return None
     return spec.dataset.facts.features if wish.extractor == "auto" else wish.extractor
+
+
+def _store_nearest(attempt: Attempt, evaluation: Evaluation, drawn: Tensor, references: References) -> str | None:
+    """Draw the samples that are nearest to training images, each above its image. Return the key; None: none known."""
+    if not evaluation.nearest:
+        return None
+    samples, images = (list(numbers) for numbers in zip(*evaluation.nearest, strict=True))
+    picture = pictures.pairs_HWC(
+        drawn[samples].cpu().numpy().transpose(0, 2, 3, 1),
+        references.train.images.images_NCHW[images].transpose(0, 2, 3, 1).astype(np.uint8, copy=False),
+        columns=COLUMNS,
+    )
+    key = attempt.key("nearest")
+    attempt.put(key, lambda folder: (folder / evaluations.NEAREST).write_bytes(pictures.png(picture)))
+    return key
 
 
 def _complete(wish: Protocol, spec: TrainingSpec, references: References, *, extractor: str | None) -> CompleteProtocol:

@@ -21,12 +21,13 @@ export function install(fault) {
 
 let sending = false; // a second click means the first
 
-async function send({ method, url, then }, fault) {
+async function send({ method, url, then, body }, fault) {
   if (sending) return;
   sending = true;
   fault.hidden = true;
   try {
-    const answer = await fetch(url, { method });
+    const headers = body ? { "Content-Type": "application/json" } : {};
+    const answer = await fetch(url, { method, body, headers });
     if (!answer.ok) throw new Error((await answer.json()).detail);
     if (then) location.assign(then);
     else await refresh();

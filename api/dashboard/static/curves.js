@@ -1,6 +1,6 @@
 // Draws the series with plotly.js, in the page's colours.
 
-import { label, panelsFor } from "./panels.js";
+import { label, panelsFor, QUALITY_PREFIX } from "./panels.js";
 
 const REDRAW_MS = 400;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
@@ -54,9 +54,18 @@ export class Curves {
 
   #columns() {
     const ticks = [...this.series.columns].map(([name, y]) => ({ name, x: this.series.images, y }));
-    const rated = this.evaluations.filter((evaluation) => typeof evaluation.fid === "number");
-    if (!rated.length) return ticks;
-    return [...ticks, { name: "fid", x: rated.map((one) => one.images_seen), y: rated.map((one) => one.fid) }];
+    return [...ticks, ...this.#quality()];
+  }
+
+  // Each figure of the evaluations, where it was measured.
+  #quality() {
+    const names = new Set(this.evaluations.flatMap((evaluation) => Object.keys(evaluation)));
+    names.delete("images_seen");
+    return [...names].flatMap((name) => {
+      const rated = this.evaluations.filter((evaluation) => typeof evaluation[name] === "number");
+      const column = { x: rated.map((one) => one.images_seen), y: rated.map((one) => one[name]) };
+      return rated.length ? [{ name: QUALITY_PREFIX + name, ...column }] : [];
+    });
   }
 
   #card(panel) {

@@ -84,7 +84,7 @@ async function begin() {
   await loadSeries();
   if (!page.ended) stream.open();
   document.addEventListener("refreshed", follow);
-  keepFresh(() => IDLE_MS);
+  keepFresh(() => (document.querySelector("#evaluations [data-awaited]") ? REFRESH_MS : IDLE_MS));
 }
 
 begin();

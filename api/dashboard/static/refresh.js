@@ -17,11 +17,17 @@ export async function refresh() {
   document.dispatchEvent(new Event("refreshed"));
 }
 
-// Refreshes again and again; `pause` says for how many milliseconds to wait. A hidden page rests.
+const STEP_MS = 500;
+
+// Refreshes again and again; `pause` says for how many milliseconds to wait. It is asked at every step, since a click may
+// shorten the wait. A hidden page rests.
 export async function keepFresh(pause) {
+  let waited = 0;
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, pause()));
-    if (document.hidden) continue;
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    waited += STEP_MS;
+    if (document.hidden || waited < pause()) continue;
+    waited = 0;
     try {
       await refresh();
     } catch (error) {

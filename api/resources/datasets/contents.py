@@ -4,12 +4,13 @@ import io
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
 
+from api.http import png
 from api.http.access import Principal, Reader, Using
 from api.http.errors import Problem, documented, not_found
 from api.http.ids import AnyDataset, DatasetId
@@ -49,9 +50,9 @@ def _report(services: Services, row: tables.Dataset) -> bytes:
         return file.read()
 
 
-PNG: dict[int | str, dict[str, Any]] = {
+PNG = {
     **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
-    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "A picture"},
+    **png.described("A picture"),
 }
 
 
@@ -60,10 +61,10 @@ def preview(services: Using, who: Reader, dataset_id: AnyDataset) -> Response:
     """Draw the dataset's first 64 images, or a scatter of its first 4,096 points."""
     if dataset_id in catalog.BUILTIN:
         try:
-            return _png(_preview_png(dataset_id, services.settings.datasets_dir))
+            return png.answer(_preview_png(dataset_id, services.settings.datasets_dir))
         except data.DatasetError as error:
             raise Problem(HTTPStatus.CONFLICT, str(error)) from error
-    return _png(pictures.png(pictures.preview_HWC(_images(services, who, dataset_id))))
+    return png.answer(pictures.png(pictures.preview_HWC(_images(services, who, dataset_id))))
 
 
 @router.get("/{dataset_id}/mean.png", response_class=Response, responses=PNG)
@@ -73,7 +74,7 @@ def mean(services: Using, who: Reader, dataset_id: DatasetId) -> Response:
     assert path is not None
     with _open(services, path, importing.MEAN) as file:
         average = np.load(io.BytesIO(file.read()), allow_pickle=False)
-    return _png(pictures.png(average.transpose(1, 2, 0)))
+    return png.answer(pictures.png(average.transpose(1, 2, 0)))
 
 
 @router.get("/{dataset_id}/images/{number}.png", response_class=Response, responses=PNG)
@@ -89,11 +90,7 @@ def image(
     split: data.Split = "train" if number < facts.images else "holdout"
     found = _images(services, who, dataset_id, split=split)
     chosen = np.asarray(found.images_NCHW[number if split == "train" else number - facts.images])
-    return _png(pictures.png(chosen.transpose(1, 2, 0).astype(np.uint8, copy=False)))
-
-
-def _png(content: bytes) -> Response:
-    return Response(content, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    return png.answer(pictures.png(chosen.transpose(1, 2, 0).astype(np.uint8, copy=False)))
 
 
 @cache

@@ -127,7 +127,8 @@ def _finish(decoding: _Decoding, *, form: str, options: ImportOptions, folder: P
         lambda places: np.asarray(raw_NCHW[rows[places]]), digests=decoding.digests[rows], looks=decoding.looks[rows]
     )
     held = split.held_out(groups.of, labels=numbers, digests=decoding.digests[rows], share=options.holdout)
-    order = np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
+    alike = split.counterpart(groups.of, labels=numbers, digests=decoding.digests[rows], held=held)
+    order = np.concatenate([np.flatnonzero(part) for part in (alike, ~alike & ~held, held)])
     channels = 1 if decoding.all_grey and options.channels != 3 else decoding.shape[0]
     manifest = _write(
         folder,
@@ -136,6 +137,7 @@ def _finish(decoding: _Decoding, *, form: str, options: ImportOptions, folder: P
         numbers[order],
         channels=channels,
         holdout=int(held.sum()),
+        counterpart=int(alike.sum()),
         classes=labels.classes,
     )
     made = _report(decoding, labels, groups, manifest, numbers=numbers, held=held, rows=rows, form=form)
@@ -170,6 +172,7 @@ def _write(
     *,
     channels: int,
     holdout: int,
+    counterpart: int,
     classes: tuple[str, ...],
 ) -> Manifest:
     """Write images and labels in their final order, the mean picture and the manifest."""
@@ -186,7 +189,16 @@ def _write(
     content.update(np.ascontiguousarray(labels, dtype="<i8").data)
     np.save(folder / mapped.LABELS, labels)
     np.save(folder / MEAN, np.rint(total / len(order)).astype(np.uint8))
-    manifest = Manifest(mapped.VERSION, len(order) - holdout, holdout, channels, shape[2], classes, content.hexdigest())
+    manifest = Manifest(
+        mapped.VERSION,
+        len(order) - holdout,
+        holdout,
+        channels,
+        shape[2],
+        classes,
+        content.hexdigest(),
+        counterpart=counterpart,
+    )
     mapped.write_manifest(folder, manifest)
     return manifest
 

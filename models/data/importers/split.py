@@ -25,10 +25,31 @@ def held_out(
     counts for the class of its first image. Large groups are held out only where there are too few others, because a
     holdout of copies tells little.
     """
+    return _drawn(groups, labels, digests, count(len(groups), share))
+
+
+def counterpart(
+    groups: NDArray[np.int64], *, labels: NDArray[np.int64], digests: NDArray[np.void], held: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return as many training images as are held out, drawn in the same way: the ones that the holdout stands for.
+
+    An image that is in neither is as often nearer to one as to the other. A random sample of the training images would
+    hold a few images of many groups of duplicates, the holdout all images of few: fresh images would be nearer to the
+    sample.
+    """
+    drawn = np.zeros_like(held)
+    rest = np.flatnonzero(~held)
+    drawn[rest] = _drawn(groups[rest], labels[rest], digests[rest], int(held.sum()))
+    return drawn
+
+
+def _drawn(
+    groups: NDArray[np.int64], labels: NDArray[np.int64], digests: NDArray[np.void], total: int
+) -> NDArray[np.bool_]:
     _, first, group, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(_least_digest(group, digests, len(first)), kind="stable")
     chosen: list[int] = []
-    for label, quota in enumerate(_quotas(np.bincount(labels), count(len(groups), share))):
+    for label, quota in enumerate(_quotas(np.bincount(labels), total)):
         own = order[labels[first[order]] == label]
         chosen += _fill(own.tolist(), sizes, quota)
     return np.isin(group, chosen)

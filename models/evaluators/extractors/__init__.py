@@ -8,9 +8,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from models.evaluators.extractors import efficientnet, garments, random_convolutions
+from models.evaluators.extractors import efficientnet, garments, inception, random_convolutions
+from models.evaluators.extractors.errors import ExtractorMissing
 
-__all__ = ["REGISTRY", "Done", "Extractor", "untold"]
+__all__ = ["REGISTRY", "Done", "Extractor", "ExtractorMissing", "untold"]
 
 VERSION = 1
 """Raised when an extractor's computation changes, so that kept features are not mixed with others."""
@@ -64,6 +65,13 @@ REGISTRY: dict[str, Extractor] = {
             efficientnet.FEATURES,
             efficientnet.features,
             efficientnet.weights,
+            chunk=8,
+        ),
+        Extractor(
+            "inception",
+            inception.FEATURES,
+            inception.features,
+            lambda: inception.weights_file().read_bytes(),
             chunk=8,
         ),
         Extractor(

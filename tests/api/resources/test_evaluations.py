@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from store import ids, states
+from store import evaluations, ids, states
 from tests.api.conftest import make_key, post
 from tests.api.measuring import PROTOCOL, measure
 
@@ -135,3 +135,23 @@ def test_another_tenants_jobs_checkpoints_and_evaluations_are_not_found(client, 
         assert stranger.get(f"/v1/evaluations/{made['id']}").status_code == 404
         assert stranger.post(f"/v1/evaluations/{made['id']}/cancel").status_code == 404
         assert stranger.get("/v1/evaluations").json()["data"] == []
+
+
+def test_the_nearest_pairs_are_a_picture(client, services, trained):
+    made = ask(client, job=trained[0], metrics=["memorisation"]).json()
+    address = f"/v1/evaluations/{made['id']}/nearest.png"
+    assert made["nearest"] is None
+    assert client.get(address).status_code == 404
+    key = "jobs/job_1/nearest-1"
+    with services.artifacts.put(key, min_free_bytes=0) as folder:
+        (folder / evaluations.NEAREST).write_bytes(b"pairs")
+    measure(services, made["id"], value=0.02, nearest=key)
+    assert client.get(f"/v1/evaluations/{made['id']}").json()["nearest"] == address
+    answer = client.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (b"pairs", "image/png")
+    with TestClient(create_app(services)) as stranger:
+        stranger.headers["Authorization"] = f"Bearer {make_key(services, tenant='other')}"
+        assert stranger.get(address).status_code == 404
+    services.artifacts.delete(key)
+    answer = client.get(address)
+    assert (answer.status_code, "ask for the metric memorisation" in answer.json()["detail"]) == (404, True)

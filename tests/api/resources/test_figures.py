@@ -13,7 +13,9 @@ def test_the_figures_of_training_and_of_every_metric_are_listed(client):
         "precision_recall": {"precision", "recall"},
         "density_coverage": {"density", "coverage"},
         "coverage": {"missing_clusters", "least_cluster"},
-        "memorisation": {"memorised"},
+        "class_balance": {"class_distance", "missing_classes"},
+        "memorisation": {"memorised", "distance_train", "distance_holdout"},
+        "path_length": {"path_length"},
         "random_distance": {"random_distance"},
         "modes": {"modes", "high_quality", "kl"},
     }

@@ -4,8 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 
 from models.data.importers import decoder, duplicates, split
+from models.evaluators.memorisation import memorisation
 
 RNG = np.random.default_rng(0)
 
@@ -80,6 +82,29 @@ def test_duplicates_are_on_one_side():
     held = held_out(groups, np.zeros(120, dtype=np.int64))
     assert held.sum() == 24
     assert all(len(set(held[groups == group])) == 1 for group in set(groups))
+
+
+def test_fresh_images_are_as_often_nearer_to_the_holdouts_counterpart_as_to_the_holdout():
+    """Families of images that look alike are split as a whole: a random sample of training images is no match."""
+    source = np.random.default_rng(0)
+    families = source.integers(0, 1500, 4000)
+    middles = 10 * source.normal(size=(1500, 8))
+    features = torch.from_numpy(middles[families] + source.normal(size=(4000, 8)))
+    _, first, group = np.unique(families, return_index=True, return_inverse=True)
+    digests = np.frombuffer(b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(4000)), dtype="V32")
+    known = {"labels": np.zeros(4000, dtype=np.int64), "digests": digests}
+    held = split.held_out(first[group], share=0.2, **known)
+    alike = split.counterpart(first[group], held=held, **known)
+    assert (held.sum(), alike.sum(), (held & alike).sum()) == (800, 800, 0)
+    assert not set(first[group][alike]) & set(first[group][~alike]), "families are whole"
+
+    by_chance = source.permutation(np.flatnonzero(~held))[:800]
+    fresh = torch.from_numpy(middles[source.permutation(1500)[:1000]] + source.normal(size=(1000, 8)))
+    shares = [
+        memorisation(features[sample], features[held], fresh).share for sample in (np.flatnonzero(alike), by_chance)
+    ]
+    assert shares[0].low < 0.5 < shares[0].high
+    assert shares[1].low > 0.6
 
 
 def test_a_large_group_of_copies_is_trained_on():

@@ -78,6 +78,7 @@ def test_what_is_stored_is_what_the_manifest_says(imported):
     assert train.images_NCHW.shape == (36, 3, SIDE, SIDE)
     assert isinstance(train.images_NCHW, np.memmap)
     assert (made.manifest.images, made.manifest.holdout_images, made.manifest.classes) == (36, 4, ("cats", "dogs"))
+    assert mapped.load(folder, split="train").counterpart == made.manifest.counterpart == 4
     whole = np.concatenate([train.images_NCHW, holdout.images_NCHW])
     assert len({image.tobytes() for image in whole}) == 40
     assert np.abs(np.load(folder / importing.MEAN).astype(float) - whole.mean(0)).max() <= 0.5

@@ -2,11 +2,17 @@
 
 import shutil
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from models.data import ImageData
+from models.evaluators import Evaluation, References
 from models.specs.evaluations import CompleteProtocol, Protocol
 from store import checkpoints, evaluations, jobs, states
 from tests.worker.conftest import TINY
+from worker.kinds.evaluation import _store_nearest
 
 
 @pytest.fixture
@@ -77,3 +83,18 @@ def test_figures_are_the_same_in_another_process_and_ends_without_any_are_told(
     shutil.rmtree(folder)
     ended = evaluate(trained, "random_distance").job
     assert (ended.status, ended.reason_code) == (states.FAILED, "checkpoint_gone")
+
+
+def test_the_picture_of_the_nearest_pairs_shows_each_sample_above_its_image(attempt_at, submit, artifacts):
+    train = ImageData(images_NCHW=np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1), labels=np.zeros(12, np.int64))
+    references = References.of(train, None)
+    pairs = tuple((sample, image) for sample, image in zip(range(10), range(11, 1, -1), strict=True))
+    drawn = torch.arange(100, 120, dtype=torch.uint8).reshape(20, 1, 1, 1)
+    key = _store_nearest(attempt_at(submit(TINY)), Evaluation({}, {}, pairs), drawn, references)
+    with artifacts.open(key, evaluations.NEAREST) as file:
+        picture = np.asarray(Image.open(file))
+    images = references.train.images.images_NCHW.ravel()
+    assert picture[:2].tolist() == [list(range(100, 108)), [images[image] for image in range(11, 3, -1)]]
+    assert (picture[2:6] == 255).all()
+    assert picture[6:, :2].tolist() == [[108, 109], [images[3], images[2]]]
+    assert _store_nearest(attempt_at(submit(TINY)), Evaluation({}, {}), drawn, references) is None

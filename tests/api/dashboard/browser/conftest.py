@@ -88,7 +88,7 @@ def running_job(installation, **wishes):
     installation.start(job_id)
     for number in range(1, 31):
         installation.tick(job_id, number * 10_000)
-    installation.tell(job_id, "evaluation", 300_000, fid=12.5, precision=0.8, recall=0.4)
+    installation.tell(job_id, "evaluation", 300_000, fid=12.5, kid=0.01, precision=0.8, recall=0.4, kl=0.1)
     installation.save(job_id, 300_000, quality={"fid": 12.5})
     return job_id
 

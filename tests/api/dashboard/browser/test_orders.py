@@ -2,8 +2,9 @@
 
 from selenium.webdriver.common.by import By
 
-from store import jobs, payloads, runs, states
+from store import evaluations, jobs, payloads, runs, states
 from tests.api.dashboard.browser.conftest import complaints, needs_chromium, points, press, running_job, status_of
+from tests.api.measuring import measure
 from tests.conftest import wait_for
 
 pytestmark = needs_chromium
@@ -100,3 +101,20 @@ def test_a_refused_action_says_why(browser, installation, shows):
     browser.find_element(By.CSS_SELECTOR, "[data-asks=delete-dialog]").click()
     browser.find_element(By.CSS_SELECTOR, "#delete-dialog button[value=yes]").click()
     shows("#fault", f"no job {job_id}")
+
+
+def test_an_evaluation_is_asked_for_and_its_figures_are_shown_with_their_intervals(browser, installation, shows):
+    job_id = running_job(installation)
+    browser.get(f"{installation.url}/jobs/{job_id}")
+    shows("#evaluations", "None yet")
+    browser.find_element(By.CSS_SELECTOR, "#evaluations button").click()
+    shows("#evaluations tbody", "queued")
+    with installation.services.database.read() as session:
+        ((row,), _) = evaluations.page(session, tenant="default", limit=2, after=None, subject_job=job_id)
+    measure(installation.services, row.id, value=0.0213, low=0.02, high=0.0226, nearest="jobs/job_1/nearest-1")
+    shows("#evaluations tbody", "KID 0.0213 0.02 to 0.0226")
+    shows("#evaluations tbody", "FID: 300 images are too few")
+    shows("#evaluations tbody", "10,000 samples, seed 0, against 300 images (holdout), in the features of imagenet")
+    link = browser.find_element(By.LINK_TEXT, "samples nearest to training images")
+    assert link.get_attribute("href").endswith(f"/v1/evaluations/{row.id}/nearest.png")
+    assert complaints(browser) == []

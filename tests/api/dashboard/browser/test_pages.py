@@ -26,7 +26,8 @@ def test_from_the_list_to_a_living_job(browser, installation, shows):
     browser.find_element(By.LINK_TEXT, "shoes").click()
     wait_for(lambda: points(browser) == 30, what="the curves")
     titles = [title.text for title in browser.find_elements(By.CSS_SELECTOR, ".panel h3")]
-    assert titles[:4] == ["Losses", "Logits", "FID", "Speed (images/s)"]
+    assert titles[:6] == ["Losses", "Logits", "KID", "FID", "Precision and recall", "Speed (images/s)"]
+    assert titles[-1] == "KL", "a figure of evaluations that shares its name with one of training"
     assert len(browser.find_elements(By.CSS_SELECTOR, ".panel .main-svg .scatterlayer")) >= len(titles)
     shows("#samples figcaption", "300,000 images seen")
     assert browser.execute_script("return document.querySelector('#samples img').naturalWidth") == 8 * 28
