@@ -19,8 +19,9 @@ from torch import Tensor
 
 from models.data import ImageData
 from models.evaluators.extractors import Done, Extractor, untold
+from models.specs.figures import LEAST_HELD_OUT
 
-LEAST, MOST = 100, 10_000
+MOST = 10_000
 MOST_PUBLISHED = 50_000
 """Real images in the protocol of published FIDs."""
 SEED = 0
@@ -100,7 +101,7 @@ class References:
         cls, train: ImageData, holdout: ImageData | None, *, most: int = MOST, cache: Path | None = None
     ) -> "References":
         """A holdout of fewer than 100 images is too small to compare with: training images stand in for it."""
-        if holdout is None or len(holdout) < LEAST:
+        if holdout is None or len(holdout) < LEAST_HELD_OUT:
             own = Reference.of(train, number=most, cache=cache)
             return cls(real=own, train=own, held_out=False)
         real = Reference.of(holdout, number=most, cache=cache)

@@ -36,6 +36,8 @@ class Figure:
 
 SEEN_FROM_PIXELS = 16
 """Smaller images show nothing that a large extractor knows."""
+LEAST_HELD_OUT = 100
+"""With fewer images that were held out, nothing is compared with them."""
 MEMORISED_FROM = 0.6
 """A share of samples nearer to training images than to the holdout that chance does not explain."""
 
@@ -61,6 +63,10 @@ def _in_few_features(facts: DatasetFacts) -> bool:
 def _in_many_features(facts: DatasetFacts) -> bool:
     """Return whether a large extractor looks at images with something to see, and not at tiny digits."""
     return _of_pictures(facts) and facts.features != "garments"
+
+
+def _held_out_enough(facts: DatasetFacts) -> bool:
+    return _in_many_features(facts) and facts.holdout_images >= LEAST_HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ REGISTRY: dict[Metric, MetricFacts] = {
         ),
         needs=("features", "holdout_images"),
         lacks="no holdout",
+        usual=_held_out_enough,
     ),
     "path_length": MetricFacts(
         (Figure("path_length", "path length", "lower", "change of images between two latents, 1 if it is even"),),

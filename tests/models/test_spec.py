@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from models import presets
 from models.data import catalog
-from models.specs import AdamOptimizer, DatasetFacts, TrainingSpec
+from models.specs import AdamOptimizer, DatasetFacts, TrainingSpec, figures
 
 GOLDEN = Path(__file__).with_name("golden")
 DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
@@ -72,6 +72,20 @@ def test_little_data_is_changed_before_the_discriminator_sees_it(
     recipe = presets.REGISTRY[preset].recipe(facts, hardware)
     assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
     assert recipe["batch_size"] == min(on_cpus if hardware == "cpu" else on_gpus, most)
+
+
+@pytest.mark.parametrize(("held", "measured"), [(100, True), (99, False), (0, False)])
+def test_memorisation_is_measured_where_enough_is_held_out(held: int, measured: bool) -> None:
+    facts = DatasetFacts(
+        resolution=64,
+        channels=3,
+        images=900,
+        holdout_images=held,
+        classes=0,
+        flips_natural=True,
+        features="imagenet",
+    )
+    assert ("memorisation" in figures.usual(facts)) is measured
 
 
 def test_the_article_preset_is_the_article() -> None:
