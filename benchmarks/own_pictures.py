@@ -37,8 +37,6 @@ SEEDS = (0, 1, 2)
 SIDE = 64
 SAMPLES = 2_000
 FEW = 300
-MOST_MEMORISED = 0.522
-"""The share of 2,000 images without memorisation, one half, and the reach of its 95 % interval."""
 PRESETS = {"saddle": presets.DEFAULT, "plain": "dcgan"}
 METRICS = ("kid", "fd64", "precision_recall", "coverage", "memorisation")
 
@@ -84,9 +82,10 @@ def rows(ours: Sequence[Outcome], theirs: Sequence[Outcome], *, what: str) -> li
         figure = f"{what}, {SECONDS / 60:.0f} min, {name}, preset robust / plain DCGAN"
         values = f"{', '.join(f'{one:.3g}' for one in mine)} and {', '.join(f'{one:.3g}' for one in plains)}"
         made.append(figures.row(figure, ratios, bound=bound, remark=values))
-    mine, plains = both("memorised")
-    figure = f"{what}, share nearer to training images than to as many held out"
-    made.append(figures.row(figure, mine, bound=f"<= {MOST_MEMORISED}", reference=plains))
+    mine, plains = both("memorised_low")
+    figure = f"{what}, share nearer to training images than to as many held out: the 95 % interval's lower end"
+    shares = ", ".join(f"{one.figures['memorised']:.3f}" for one in ours)
+    made.append(figures.row(figure, mine, bound="<= 0.5", reference=plains, remark=f"shares {shares}"))
     return made
 
 
@@ -121,12 +120,13 @@ def bring_in(archive: Path, folder: Path, *, side: int) -> Imported:
 
 
 def splits(folder: Path, *, images: int | None = None) -> tuple[UploadedDataset, ImageData, ImageData]:
-    """Return the dataset as a spec names it, its training images and its holdout; of the former so many at random."""
+    """Return the dataset as a spec names it, its training images and its holdout.
+
+    With `images`, so many of both at random are trained on, and all others are held out.
+    """
     train, holdout = (mapped.load(folder, split=split) for split in ("train", "holdout"))
     if images is not None:
-        # Of those that the holdout stands for: others have duplicates among the images that are left out.
-        chosen = np.sort(np.random.default_rng(0).permutation(train.counterpart)[:images])
-        train = ImageData(images_NCHW=train.images_NCHW[chosen], labels=train.labels[chosen])
+        train, holdout = _dealt(train, holdout, images=images)
     facts = DatasetFacts(
         resolution=train.images_NCHW.shape[2],
         channels=train.images_NCHW.shape[1],
@@ -137,6 +137,19 @@ def splits(folder: Path, *, images: int | None = None) -> tuple[UploadedDataset,
         features="imagenet",
     )
     return UploadedDataset(id=f"ds_{'0' * 26}", name="emoji", digest=train.digest, facts=facts), train, holdout
+
+
+def _dealt(train: ImageData, holdout: ImageData, *, images: int) -> tuple[ImageData, ImageData]:
+    pooled = ImageData(
+        images_NCHW=np.concatenate([train.images_NCHW, holdout.images_NCHW]),
+        labels=np.concatenate([train.labels, holdout.labels]),
+    )
+    order = np.random.default_rng(0).permutation(len(pooled))
+    chosen, others = (
+        ImageData(images_NCHW=pooled.images_NCHW[part], labels=pooled.labels[part])
+        for part in (order[:images], order[images:])
+    )
+    return chosen, others
 
 
 def _outcome(who: str, folder: Path, seed: int, *, images: int | None) -> Outcome:
@@ -219,7 +232,8 @@ def _judged(
 ) -> Outcome:
     drawn = evaluators.draw(generator, spec=spec, references=references, samples=SAMPLES, seed=seed + 1)
     found = evaluators.measure(METRICS, dataset=spec.dataset, references=references, fake_NCHW=drawn)
-    return Outcome(seed, images_seen, found.values)
+    low = found.figures["memorised"].low
+    return Outcome(seed, images_seen, found.values | {"memorised_low": low})
 
 
 RUNS: dict[str, Callable[..., Outcome]] = {"saddle": saddle, "plain": dcgan}

@@ -164,6 +164,19 @@ def test_copies_of_training_images_are_memorised_and_fresh_images_are_not() -> N
     assert all(fake + 100 == real for fake, real in copies.pairs)
 
 
+def test_one_real_image_that_is_the_nearest_of_all_samples_proves_no_memorisation() -> None:
+    """Bad samples are alike and far from all. On which side their nearest image is, the deal of the images decides."""
+    shares = []
+    for seed in range(40):
+        pool = cloud(600, seed=seed)[torch.randperm(600, generator=torch.Generator().manual_seed(seed))]
+        found = memorisation.memorisation(pool[:300], pool[300:], 100 + 0.01 * cloud(500, seed=1))
+        assert found.share.low <= 0.5 <= found.share.high
+        assert found.p_value > 0.01
+        shares.append(found.share.value)
+    assert min(shares) < 0.2
+    assert max(shares) > 0.8
+
+
 def test_a_class_that_is_drawn_too_rarely_is_missing_and_real_images_are_in_balance() -> None:
     def classes(*shares: float, seed: int) -> tuple[Tensor, Tensor]:
         labels = torch.cat([torch.full((round(1000 * share),), place) for place, share in enumerate(shares)])
