@@ -9,6 +9,7 @@ from store import payloads, states
 from tests.api.conftest import post
 from tests.api.dashboard.fixtures import serving
 from tests.api.importing import import_pets
+from tests.api.measuring import draw_nearest, measure
 
 ABSENT = f"job_{'0' * 26}"
 PATHS = [
@@ -51,6 +52,7 @@ PATHS = [
     "/v1/evaluations",
     "/v1/evaluations/{evaluation_id}",
     "/v1/evaluations/{evaluation_id}/events",
+    "/v1/evaluations/{evaluation_id}/nearest.png",
     "/v1/comparisons?jobs={job_id},{other_id}",
     "/v1/keys",
     "/v1/workers",
@@ -90,7 +92,7 @@ def saved(client, runner, services):
         "number": 3,
     }
     evaluation = client.post("/v1/evaluations", json={"job": job_id}).json()["id"]
-    client.post(f"/v1/evaluations/{evaluation}/cancel")  # its events end
+    measure(services, evaluation, value=0.1, nearest=draw_nearest(services))  # its events end
     more = {"imported_id": import_pets(services), "evaluation_id": evaluation, "other_id": post(client)["id"]}
     return made | more
 

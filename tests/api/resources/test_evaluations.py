@@ -4,9 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from store import evaluations, ids, states
+from store import ids, states
 from tests.api.conftest import make_key, post
-from tests.api.measuring import PROTOCOL, measure
+from tests.api.measuring import PROTOCOL, draw_nearest, measure
 
 
 @pytest.fixture
@@ -142,9 +142,7 @@ def test_the_nearest_pairs_are_a_picture(client, services, trained):
     address = f"/v1/evaluations/{made['id']}/nearest.png"
     assert made["nearest"] is None
     assert client.get(address).status_code == 404
-    key = "jobs/job_1/nearest-1"
-    with services.artifacts.put(key, min_free_bytes=0) as folder:
-        (folder / evaluations.NEAREST).write_bytes(b"pairs")
+    key = draw_nearest(services)
     measure(services, made["id"], value=0.02, nearest=key)
     assert client.get(f"/v1/evaluations/{made['id']}").json()["nearest"] == address
     answer = client.get(address)
