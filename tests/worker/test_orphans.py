@@ -2,8 +2,9 @@ import os
 import time
 from pathlib import Path
 
-from store import checkpoints, runs
+from store import checkpoints, evaluations, runs
 from store.artifacts import LocalArtifacts
+from store.evaluations import NewEvaluation
 from tests.pictures import cats_and_dogs
 from tests.worker.conftest import TINY
 from worker.orphans import sweep
@@ -26,6 +27,7 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
     known = folder(artifacts, f"{place}/000000000000010-1")
     orphan = folder(artifacts, f"{place}/000000000000020-1")
     partial = folder(artifacts, f"{place}/.000000000000030-1.abc.partial")
+    nearest = folder(artifacts, f"jobs/{job_id}/nearest-2")
     of_an_evaluation = folder(artifacts, f"jobs/{job_id}/nearest-1")
     doomed = folder(artifacts, f"{place}/.000000000000005-1.abc.doomed")
     of_a_deleted_job = folder(artifacts, "jobs/job_0/checkpoints/000000000000010-1")
@@ -38,9 +40,19 @@ def test_only_old_folders_without_a_row_are_removed(db, artifacts, submit):
             images_seen=10, seconds_trained=1, path=f"{place}/{known.name}", size_bytes=1, quality=None
         )
         checkpoints.add(session, job_id=job_id, attempt=1, new=new)
+        measured = NewEvaluation(
+            tenant="default",
+            subject=checkpoints.newest_first(session, job_id=job_id)[0],
+            dataset="digits",
+            dataset_id=None,
+            metrics=["memorisation"],
+            protocol={"samples": 1000},
+        )
+        evaluations.create(session, new=measured).nearest = f"jobs/{job_id}/{nearest.name}"
     removed = sweep(db, artifacts, orphan_seconds=3600)
     assert len(removed) == 6
     assert known.exists()
+    assert nearest.exists()
     assert young.exists()
     assert without_rows.exists(), "only checkpoints have rows"
     for gone in (orphan, partial, of_an_evaluation, doomed, of_a_deleted_job, doomed_job):
