@@ -60,7 +60,7 @@ class Line:
     title: str
     better: str | None
     values: dict[str, tuple[float, ...]]
-    """Of each preset, one a seed."""
+    """The values by preset, one a seed."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from store.errors import NotFound
 router = APIRouter(route_class=PageRoute)
 EVENTS_SHOWN = 100
 EVALUATIONS_DRAWN = 1000
-"""Of those that the job makes while it runs."""
+"""The most evaluations of the job's own that are drawn."""
 EVALUATIONS_LISTED = 10
-"""Of those that were asked for."""
+"""The most evaluations that were asked for and are listed."""
 TOLD = ("state", "checkpoint", "samples", "evaluation", "guard", "log")
 """The types of events that are listed: all but the ticks, which are drawn as curves."""
 

@@ -25,7 +25,7 @@ class ImageData:
     images_NCHW: Stored
     labels: NDArray[np.int64]
     counterpart: int = 0
-    """So many of the first images were drawn as a holdout was; 0: any random sample compares with it."""
+    """The number of images at the front that were drawn as the holdout was; 0: any random sample compares with it."""
 
     def __post_init__(self) -> None:
         assert self.images_NCHW.ndim == 4

@@ -27,7 +27,7 @@ class Manifest:
     classes: tuple[str, ...]
     digest: str
     counterpart: int = 0
-    """So many of the first training images were drawn as the holdout was; 0: none were, by an earlier release."""
+    """The number of training images at the front that were drawn as the holdout was; 0: by an earlier release."""
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from models import presets
 from models.data import catalog
-from models.specs import AdamOptimizer, DatasetFacts, TrainingSpec, figures
+from models.specs import AdamOptimizer, TrainingSpec
 
 GOLDEN = Path(__file__).with_name("golden")
 DIGITS = {"dataset": {"kind": "builtin", "name": "digits"}}
@@ -50,42 +50,6 @@ def test_there_is_a_golden_spec_for_every_preset_and_dataset_and_no_other() -> N
 def test_an_empty_part_is_the_default_preset_on_the_default_dataset() -> None:
     spec = presets.resolve({})
     assert (spec.preset, spec.dataset.name) == ("robust", "fashion-mnist")
-
-
-@pytest.mark.parametrize("preset", ["robust", "fast"])
-@pytest.mark.parametrize(("resolution", "on_cpus", "on_gpus"), [(28, 128, 128), (32, 32, 64), (64, 16, 64)])
-@pytest.mark.parametrize(
-    ("images", "most", "kind"), [(300, 256, "adaptive"), (40, 32, "adaptive"), (50_000, 256, None)]
-)
-@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
-def test_little_data_is_changed_before_the_discriminator_sees_it(
-    preset: str,
-    resolution: int,
-    on_cpus: int,
-    on_gpus: int,
-    images: int,
-    most: int,
-    kind: str | None,
-    hardware: presets.Hardware,
-) -> None:
-    facts = DatasetFacts(resolution=resolution, channels=3, images=images, classes=0, flips_natural=True)
-    recipe = presets.REGISTRY[preset].recipe(facts, hardware)
-    assert recipe.get("augment") == (None if kind is None else {"kind": kind, "flip": True})
-    assert recipe["batch_size"] == min(on_cpus if hardware == "cpu" else on_gpus, most)
-
-
-@pytest.mark.parametrize(("held", "measured"), [(100, True), (99, False), (0, False)])
-def test_memorisation_is_measured_where_enough_is_held_out(held: int, measured: bool) -> None:
-    facts = DatasetFacts(
-        resolution=64,
-        channels=3,
-        images=900,
-        holdout_images=held,
-        classes=0,
-        flips_natural=True,
-        features="imagenet",
-    )
-    assert ("memorisation" in figures.usual(facts)) is measured
 
 
 def test_the_article_preset_is_the_article() -> None:
