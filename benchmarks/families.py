@@ -30,8 +30,9 @@ ABOUT = """# A GAN or a VAE?
 
 The presets `robust` (a GAN) and `vae` train for the same time on the same machine, with the same generator network.
 Figures compare samples with images that were held out; [docs/evaluations.md](../evaluations.md) says what each means. A
-cell is the mean over {seeds} seeds and the 95 % interval of that mean (Student's t). Pictures are samples of seed 0,
-none of them chosen. `python -m benchmarks.families` makes this page anew, and [families.json](families.json).
+cell is the mean over {seeds} seeds and the 95 % interval of that mean (Student's t). One is better where the 95 %
+interval of the differences, seed by seed, does not hold 0. Pictures are samples of seed 0, none of them chosen.
+`python -m benchmarks.families` makes this page anew, and [families.json](families.json).
 """
 
 
@@ -144,25 +145,38 @@ def page(tables: Sequence[Table]) -> str:
             f"## {SUBJECTS[table.name].title}\n\n{table.seconds:.0f} s, in which they saw {seen} images; "
             f"{table.samples:,} samples.\n"
         )
-        parts.append("| figure | better | robust | vae |\n| --- | --- | ---: | ---: |")
+        parts.append("| figure | good is | robust | vae | better |\n| --- | --- | ---: | ---: | --- |")
         parts += [
-            f"| {line.title} | {line.better or ''} | {' | '.join(_mean(line.values[preset]) for preset in PRESETS)} |"
+            f"| {line.title} | {line.better or ''} | {' | '.join(_mean(line.values[preset]) for preset in PRESETS)} "
+            f"| {_winner(line)} |"
             for line in table.lines
         ]
         pictures = " | ".join(f"![samples of {preset}]({_picture(table.name, preset)})" for preset in PRESETS)
-        parts.append(f"| samples | | {pictures} |\n")
+        parts.append(f"| samples | | {pictures} | |\n")
     parts.append("## How it was made\n")
     parts += [f"- `{table.command}`, {table.machine}: {SUBJECTS[table.name].title}." for table in tables]
     return "\n".join([*parts, ""])
 
 
 def _mean(values: Sequence[float]) -> str:
-    """Return the mean of the seeds and its interval, in as many digits as the interval allows."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.3g}"
-    reach = student(len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:.3g} ± {reach:.2g}"
+    """Return the mean of the seeds and its interval."""
+    return f"{statistics.mean(values):.3g} ± {_reach(values):.2g}"
+
+
+def _reach(values: Sequence[float]) -> float:
+    """Return half the length of the 95 % interval of a mean (Student's t)."""
+    return student(len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+
+
+def _winner(line: Line) -> str:
+    """Return the preset that is better in a figure, or a dash where the seeds do not tell."""
+    if line.better not in {"lower", "higher"}:
+        return ""
+    differences = [one - other for one, other in zip(*(line.values[preset] for preset in PRESETS), strict=True)]
+    mean = statistics.mean(differences)
+    if abs(mean) <= _reach(differences):
+        return "–"
+    return PRESETS[(mean > 0) == (line.better == "lower")]
 
 
 def _picture(name: str, preset: str) -> str:

@@ -51,7 +51,7 @@ def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None
     """Train; return the row, and the picture as a PNG if there is one."""
     if wish.side is None:
         spec = recipes.timed(wish.preset, dataset=wish.dataset, seconds=wish.seconds, seed=wish.seed, changes={})
-        return _trained(wish, spec, folder=datasets, held_out=False, command=command)
+        return _trained(wish, spec, folder=datasets, command=command)
     with tempfile.TemporaryDirectory(prefix="saddle-gallery-") as place:
         own_pictures.bring_in(own_pictures.emoji(), Path(place), side=wish.side)
         dataset, *_ = own_pictures.splits(Path(place))
@@ -63,15 +63,15 @@ def make(wish: Wish, *, datasets: Path, command: str) -> tuple[Row, bytes | None
             "evaluation": {"metrics": EMOJI_METRICS, "samples": 2_000},
         }
         spec = presets.resolve(part, find=lambda _: dataset)
-        return _trained(wish, spec, folder=Path(place), held_out=True, command=command)
+        return _trained(wish, spec, folder=Path(place), command=command)
 
 
-def _trained(wish: Wish, spec: TrainingSpec, *, folder: Path, held_out: bool, command: str) -> tuple[Row, bytes | None]:
+def _trained(wish: Wish, spec: TrainingSpec, *, folder: Path, command: str) -> tuple[Row, bytes | None]:
     png, diverged = None, None
     quality: dict[str, float] = {}
     began = time.monotonic()
     try:
-        outcome = recipes.run(spec, folder=folder, device=torch.device("cpu"), held_out=held_out)
+        outcome = recipes.run(spec, folder=folder, device=torch.device("cpu"))
         images_seen, seconds, quality = outcome.images_seen, outcome.seconds, dict(outcome.quality)
         png = draw(outcome.generator)
     except training.Diverged as failure:

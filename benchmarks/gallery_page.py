@@ -18,9 +18,9 @@ the first 64 samples of seed 0, none of them chosen, as `GET /v1/jobs/{id}/sampl
 """
 GARMENTS = """## Garments
 
-Fashion-MNIST. FID, precision and recall are measured after the training, of 10,000 samples beside 10,000
-training images, in the features of the garment classifier that comes with Saddle. They are not comparable with figures
-in Inception features.
+Fashion-MNIST. FID, precision and recall are measured after the training, of 10,000 samples beside the 10,000 garments
+that were held out, in the features of the garment classifier that comes with Saddle. They are not comparable with
+figures in Inception features.
 """
 CONVOLUTIONS = """The networks of {names} are convolutional: on a CPU they see few images in this time. Their
 pictures and figures show that the recipe runs, not what it can reach.

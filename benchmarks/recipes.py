@@ -37,13 +37,10 @@ class Outcome:
     generator: sampling.LoadedGenerator
 
 
-def run(spec: TrainingSpec, *, folder: Path, device: torch.device, held_out: bool = False) -> Outcome:
-    """Train to the end of the budget without evaluations, then evaluate as the spec says.
-
-    `held_out`: whether samples are compared with the holdout, and not with training images.
-    """
+def run(spec: TrainingSpec, *, folder: Path, device: torch.device) -> Outcome:
+    """Train to the end of the budget without evaluations, then evaluate as the spec says, against the holdout."""
     dataset = data.load(spec.dataset, folder=folder)
-    holdout = data.load(spec.dataset, folder=folder, split="holdout") if held_out else None
+    holdout = data.load(spec.dataset, folder=folder, split="holdout")
     speeds: list[float] = []
     last: training.CheckpointDue | None = None
     unjudged = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"metrics": ()})})

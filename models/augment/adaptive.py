@@ -22,10 +22,27 @@ def shown(spec: specs.AdaptiveAugment, images_NCHW: Tensor, rng: Generator, stat
     """Apply each policy, in the spec's order, to each image with probability p, independently (section 2.3)."""
     p = statistics.get(P, 0.0)
     for policy in spec.policies:
-        changed_NCHW = policies.REGISTRY[policy](images_NCHW, rng)
-        chosen_N111 = torch.rand(len(images_NCHW), 1, 1, 1, device=images_NCHW.device, generator=rng) < p
-        images_NCHW = torch.where(chosen_N111, changed_NCHW, images_NCHW)
+        change = policies.REGISTRY[policy]
+        numbers = change.draw(images_NCHW, rng)
+        chosen_N = torch.rand(len(images_NCHW), device=images_NCHW.device, generator=rng) < p
+        images_NCHW = _changed(change, images_NCHW, numbers, chosen_N)
     return images_NCHW
+
+
+def _changed(change: policies.Change, images_NCHW: Tensor, numbers: policies.Numbers, chosen_N: Tensor) -> Tensor:
+    """Change the chosen images. Where the host can look, the others cost nothing."""
+    if not _host_sees(images_NCHW):
+        return torch.where(chosen_N[:, None, None, None], change.apply(images_NCHW, numbers), images_NCHW)
+    places = chosen_N.nonzero().squeeze(1)
+    if len(places) == 0:
+        return images_NCHW
+    changed_NCHW = change.apply(images_NCHW[places], tuple(each[places] for each in numbers))
+    return images_NCHW.index_copy(0, places, changed_NCHW)
+
+
+def _host_sees(images_NCHW: Tensor) -> bool:
+    """Return whether the host can look at a tensor without waiting for a device."""
+    return images_NCHW.device.type == "cpu"
 
 
 def strength(statistics: Mapping[str, Tensor]) -> float:

@@ -12,5 +12,6 @@ def shown(spec: specs.DiffAugment, images_NCHW: Tensor, rng: Generator, statisti
     """Return T(x): the policies applied in the spec's order (Zhao et al. 2020, fig. 4)."""
     del statistics
     for policy in spec.policies:
-        images_NCHW = policies.REGISTRY[policy](images_NCHW, rng)
+        change = policies.REGISTRY[policy]
+        images_NCHW = change.apply(images_NCHW, change.draw(images_NCHW, rng))
     return images_NCHW

@@ -6,6 +6,7 @@ shape N111. The ranges are the paper's: brightness within [-0.5, 0.5], saturatio
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -21,41 +22,57 @@ shown with two, which never happens to a real image. A change whose effect on th
 leak (Karras et al. 2020, section 2.2).
 """
 
-Change = Callable[[Tensor, Generator], Tensor]
-"""(images_NCHW, rng on their device) -> images of the same shape."""
+Numbers = tuple[Tensor, ...]
 
 
-def color(images_NCHW: Tensor, rng: Generator) -> Tensor:
+@dataclass(frozen=True)
+class Change:
+    draw: Callable[[Tensor, Generator], Numbers]
+    """(images_NCHW, rng on their device) -> the random numbers of each image."""
+    apply: Callable[[Tensor, Numbers], Tensor]
+    """(images_NCHW, their numbers) -> images of the same shape. Each depends on its own numbers alone."""
+
+
+def _draw_color(images_NCHW: Tensor, rng: Generator) -> Numbers:
+    brightness = _uniform(images_NCHW, -0.5, 0.5, rng)
+    # A single channel equals its mean, so saturation would change nothing.
+    saturation = (_uniform(images_NCHW, 0.0, 2.0, rng),) if images_NCHW.shape[1] > 1 else ()
+    return (brightness, *saturation, _uniform(images_NCHW, 0.5, 1.5, rng))
+
+
+def _color(images_NCHW: Tensor, numbers: Numbers) -> Tensor:
     """Change brightness, then saturation, then contrast.
 
     Values may leave [-1, 1]: clipping would stop the gradient there.
     """
-    images_NCHW = brighten(images_NCHW, _uniform(images_NCHW, -0.5, 0.5, rng))
-    if images_NCHW.shape[1] > 1:  # A single channel equals its mean, so saturation would change nothing.
-        images_NCHW = saturate(images_NCHW, _uniform(images_NCHW, 0.0, 2.0, rng))
-    return contrast(images_NCHW, _uniform(images_NCHW, 0.5, 1.5, rng))
+    brightness_N111, *saturation, contrast_N111 = numbers
+    images_NCHW = brighten(images_NCHW, brightness_N111)
+    for factor_N111 in saturation:
+        images_NCHW = saturate(images_NCHW, factor_N111)
+    return contrast(images_NCHW, contrast_N111)
 
 
-def translation(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Shift by up to an eighth of the size, rounded down, each way along both axes."""
+def _draw_translation(images_NCHW: Tensor, rng: Generator) -> Numbers:
+    """Draw shifts by up to an eighth of the size, rounded down, each way along both axes."""
     height, width = images_NCHW.shape[2:]
-    down = _integers(images_NCHW, -(height // 8), height // 8, rng)
-    return translate(images_NCHW, down, _integers(images_NCHW, -(width // 8), width // 8, rng))
+    return tuple(_integers(images_NCHW, -(side // 8), side // 8, rng) for side in (height, width))
 
 
-def cutout(images_NCHW: Tensor, rng: Generator) -> Tensor:
-    """Cut a hole of half the size, rounded down, along both axes.
+def _draw_cutout(images_NCHW: Tensor, rng: Generator) -> Numbers:
+    """Draw places of a hole of half the size, rounded down, along both axes.
 
     The hole's centre may lie anywhere in the image, and the border clips the hole, as in the authors' code. So borders
     are cut as often as the middle, and at least about a quarter of the hole is in the image.
     """
     height, width = images_NCHW.shape[2:]
-    size = height // 2, width // 2
-    top, left = (
-        _integers(images_NCHW, -(hole // 2), side - (hole + 1) // 2, rng)
-        for side, hole in zip((height, width), size, strict=True)
+    return tuple(
+        _integers(images_NCHW, -(side // 2 // 2), side - (side // 2 + 1) // 2, rng) for side in (height, width)
     )
-    return cut_out(images_NCHW, top, left, size=size)
+
+
+def _cutout(images_NCHW: Tensor, numbers: Numbers) -> Tensor:
+    height, width = images_NCHW.shape[2:]
+    return cut_out(images_NCHW, *numbers, size=(height // 2, width // 2))
 
 
 def brighten(images_NCHW: Tensor, shift_N111: Tensor) -> Tensor:
@@ -118,4 +135,8 @@ def _integers(images_NCHW: Tensor, lowest: int, highest: int, rng: Generator) ->
     return torch.randint(lowest, highest + 1, shape, device=images_NCHW.device, generator=rng)
 
 
-REGISTRY: dict[Policy, Change] = {"color": color, "translation": translation, "cutout": cutout}
+REGISTRY: dict[Policy, Change] = {
+    "color": Change(_draw_color, _color),
+    "translation": Change(_draw_translation, lambda images_NCHW, numbers: translate(images_NCHW, *numbers)),
+    "cutout": Change(_draw_cutout, _cutout),
+}

@@ -36,6 +36,24 @@ def test_probability_of_one_changes_every_image() -> None:
     assert (shown != images).flatten(1).any(1).all()
 
 
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.6])
+def test_images_and_both_gradients_are_those_of_changing_all_and_choosing(
+    p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = noise(24, 3, 8, 8, dtype=torch.float64).requires_grad_()
+    statistics = {adaptive.P: torch.tensor(p, dtype=torch.float64)}
+
+    def made() -> tuple[Tensor, ...]:
+        shown = augmented("adaptive", images, statistics=statistics)
+        (slope,) = torch.autograd.grad(shown.square().sum(), images, create_graph=True)
+        return shown, slope, *torch.autograd.grad(slope.square().sum(), images)
+
+    chosen = made()
+    monkeypatch.setattr(adaptive, "_host_sees", lambda _: False)
+    for one, other in zip(chosen, made(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize("p", [0.2, 0.7])
 def test_each_policy_changes_a_share_p_of_the_images_independently(p: float) -> None:
     number = 6000

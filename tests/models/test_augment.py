@@ -255,7 +255,8 @@ def test_the_watch_for_waiting_sees_it(wait: Callable[[Tensor], object]) -> None
 
 
 @pytest.mark.parametrize("kind", sorted(augment.REGISTRY))
-def test_host_never_waits_for_the_device(kind: str) -> None:
+def test_host_never_waits_for_the_device(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptive, "_host_sees", lambda _: False)
     entry, images, logits, drawn = augment.REGISTRY[kind], noise(4, 3, 8, 8), noise(4), rng()
     statistics: dict[str, Tensor] = {}
     spec = {"none": specs.NoAugment, "flip": specs.FlipAugment}.get(kind, lambda: spec_of(kind, flip=True))()

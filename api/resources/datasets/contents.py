@@ -1,7 +1,7 @@
 """/v1/datasets/{id}/…: the report of an import, and pictures of a dataset."""
 
 import io
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -60,10 +60,7 @@ PNG = {
 def preview(services: Using, who: Reader, dataset_id: AnyDataset) -> Response:
     """Draw the dataset's first 64 images, or a scatter of its first 4,096 points."""
     if dataset_id in catalog.BUILTIN:
-        try:
-            return png.answer(_preview_png(dataset_id, services.settings.datasets_dir))
-        except data.DatasetError as error:
-            raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+        return png.answer(_preview_png(dataset_id, services.settings.datasets_dir))
     return png.answer(pictures.png(pictures.preview_HWC(_images(services, who, dataset_id))))
 
 
@@ -79,12 +76,12 @@ def mean(services: Using, who: Reader, dataset_id: DatasetId) -> Response:
 
 @router.get("/{dataset_id}/images/{number}.png", response_class=Response, responses=PNG)
 def image(
-    services: Using, who: Reader, dataset_id: DatasetId, number: Annotated[int, PathParameter(ge=0, le=10**12)]
+    services: Using, who: Reader, dataset_id: AnyDataset, number: Annotated[int, PathParameter(ge=0, le=10**12)]
 ) -> Response:
     """Show one image: those to train on first, then the holdout."""
-    row = _ready(services, who, dataset_id)
-    assert row.facts is not None
-    facts = DatasetFacts.model_validate(row.facts)
+    facts = _facts(services, who, dataset_id)
+    if facts.holds_points:
+        raise not_found(f"dataset {dataset_id} holds points, not images")
     if number >= facts.images + facts.holdout_images:
         raise not_found(f"dataset {dataset_id} has {facts.images + facts.holdout_images:,} images")
     split: data.Split = "train" if number < facts.images else "holdout"
@@ -93,10 +90,25 @@ def image(
     return png.answer(pictures.png(chosen.transpose(1, 2, 0).astype(np.uint8, copy=False)))
 
 
+def _facts(services: Services, who: Principal, dataset_id: str) -> DatasetFacts:
+    if dataset_id in catalog.BUILTIN:
+        return catalog.BUILTIN[dataset_id].facts
+    return DatasetFacts.model_validate(_ready(services, who, dataset_id).facts)
+
+
 @cache
 def _preview_png(name: str, folder: Path) -> bytes:
-    """Draw a preview, once: the built-in datasets do not change. Raises data.DatasetError."""
-    return pictures.png(pictures.preview_HWC(data.BUILTIN[name](folder=folder, split="train")))
+    """Draw a preview, once: the built-in datasets do not change. Raises Problem."""
+    return pictures.png(pictures.preview_HWC(_builtin(name, folder, "train")))
+
+
+@lru_cache(maxsize=1)
+def _builtin(name: str, folder: Path, split: data.Split) -> ImageData:
+    """Return the images of a built-in dataset; the last one is kept. Raises Problem."""
+    try:
+        return data.BUILTIN[name](folder=folder, split=split)
+    except data.DatasetError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
 
 
 def _ready(services: Services, who: Principal, dataset_id: str) -> tables.Dataset:
@@ -109,7 +121,9 @@ def _ready(services: Services, who: Principal, dataset_id: str) -> tables.Datase
 
 
 def _images(services: Services, who: Principal, dataset_id: str, *, split: data.Split = "train") -> ImageData:
-    """Return the images of an imported dataset. Raises NotFound, Conflict."""
+    """Return the images of a dataset. Raises NotFound, Conflict, Problem."""
+    if dataset_id in catalog.BUILTIN:
+        return _builtin(dataset_id, services.settings.datasets_dir, split)
     path = _ready(services, who, dataset_id).path
     assert path is not None
     try:

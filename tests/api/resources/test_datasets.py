@@ -7,14 +7,16 @@ import pytest
 from PIL import Image
 
 from api.resources.datasets import contents
-from models.data import catalog, fashion_mnist
+from models.data import catalog, digits, fashion_mnist
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    contents._preview_png.cache_clear()
+    for kept in (contents._preview_png, contents._builtin):
+        kept.cache_clear()
     yield
-    contents._preview_png.cache_clear()
+    for kept in (contents._preview_png, contents._builtin):
+        kept.cache_clear()
 
 
 def preview(client, name):
@@ -55,14 +57,24 @@ def test_points_are_previewed_as_separate_clouds(client, name, modes):
 
 def test_a_preview_of_a_dataset_that_is_not_on_this_machine_says_what_to_run(client, tmp_path, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "SYSTEM_FOLDER", tmp_path / "nowhere")
-    for name in ("fashion-mnist", "stacked-fashion"):
-        answer = client.get(f"/v1/datasets/{name}/preview.png")
+    for path in ("fashion-mnist/preview", "stacked-fashion/preview", "fashion-mnist/images/0"):
+        answer = client.get(f"/v1/datasets/{path}.png")
         assert answer.status_code == 409
         assert "python -m models.data.fetch" in answer.json()["detail"]
 
 
+def test_images_of_a_builtin_dataset_are_shown(client):
+    train, holdout = (digits.load(folder=None, split=split).images_NCHW for split in ("train", "holdout"))
+    for number, image in ((3, train[3]), (1497 + 299, holdout[299])):
+        answer = client.get(f"/v1/datasets/digits/images/{number}.png")
+        assert (np.asarray(Image.open(io.BytesIO(answer.content))) == image[0]).all()
+    for path, reason in (("digits/images/1797", "1,797 images"), ("ring/images/0", "points")):
+        refused = client.get(f"/v1/datasets/{path}.png")
+        assert (refused.status_code, reason in refused.json()["detail"]) == (404, True)
+
+
 def test_an_unknown_dataset_is_not_found(client):
-    for path in ("", "/preview.png"):
+    for path in ("", "/preview.png", "/images/0.png"):
         answer = client.get(f"/v1/datasets/cats{path}")
         assert answer.status_code == 404
         assert "ring" in answer.json()["detail"]
