@@ -28,6 +28,14 @@ def test_little_data_is_changed_before_the_discriminator_sees_it(
     assert recipe["batch_size"] == min(on_cpus if hardware == "cpu" else on_gpus, most)
 
 
+@pytest.mark.parametrize(
+    ("resolution", "hardware", "lr"), [(28, "cpu", 1e-3), (32, "cpu", 1e-3), (64, "cpu", 1e-3), (64, "gpu", 4e-4)]
+)
+def test_steps_are_larger_where_few_images_can_be_seen(resolution: int, hardware: presets.Hardware, lr: float) -> None:
+    facts = DatasetFacts(resolution=resolution, channels=3, images=30_000, classes=0, flips_natural=False)
+    assert presets.REGISTRY["robust"].recipe(facts, hardware)["generator_optimizer"]["lr"] == lr
+
+
 @pytest.mark.parametrize(("held", "measured"), [(100, True), (99, False), (0, False)])
 def test_memorisation_is_measured_where_enough_is_held_out(held: int, measured: bool) -> None:
     facts = DatasetFacts(
