@@ -5,6 +5,7 @@ by side. `--only` measures one dataset; the table of the other stays as it is. E
 """
 
 import argparse
+import math
 import shlex
 import statistics
 import sys
@@ -165,7 +166,7 @@ def _mean(values: Sequence[float]) -> str:
 
 def _reach(values: Sequence[float]) -> float:
     """Return half the length of the 95 % interval of a mean (Student's t)."""
-    return student(len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    return student(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def _winner(line: Line) -> str:

@@ -30,7 +30,7 @@ def test_a_row_has_both_means_with_their_intervals_and_who_is_better() -> None:
 
 
 def test_where_the_seeds_do_not_tell_nobody_is_better() -> None:
-    near = {"robust": (6.0, 7.0, 6.5), "vae": (7.0, 6.0, 6.7)}
+    near: dict[str, tuple[float, ...]] = {"robust": (6.0, 7.0, 6.5), "vae": (7.0, 6.0, 6.7)}
     assert row(replace(LINE, values=near)).endswith("| – |")
     assert row(replace(LINE, title="memorised", better=None)).endswith("|  |")
 
