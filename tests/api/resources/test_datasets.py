@@ -65,7 +65,8 @@ def test_a_preview_of_a_dataset_that_is_not_on_this_machine_says_what_to_run(cli
 
 
 def test_images_of_a_builtin_dataset_are_shown(client):
-    train, holdout = (digits.load(folder=Path("/nonexistent"), split=split).images_NCHW for split in ("train", "holdout"))
+    nowhere = Path("/nonexistent")
+    train, holdout = (digits.load(folder=nowhere, split=split).images_NCHW for split in ("train", "holdout"))
     for number, image in ((3, train[3]), (1497 + 299, holdout[299])):
         answer = client.get(f"/v1/datasets/digits/images/{number}.png")
         assert (np.asarray(Image.open(io.BytesIO(answer.content))) == image[0]).all()
