@@ -48,6 +48,7 @@ def test_generated_requests_find_no_server_error_and_nothing_undocumented(url, s
         # A schema cannot say that a batch must fit its dataset: what is valid by it may still be a documented 422.
         "--exclude-checks": "positive_data_acceptance",
         "--max-examples": "5",
+        "--workers": "2",
         "--request-timeout": "60",
         "--seed": "1",
         "--report-dir": str(tmp_path),
