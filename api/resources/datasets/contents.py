@@ -4,6 +4,7 @@ import io
 from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, BinaryIO
 
 import numpy as np
@@ -102,13 +103,23 @@ def _preview_png(name: str, folder: Path) -> bytes:
     return pictures.png(pictures.preview_HWC(_builtin(name, folder, "train")))
 
 
-@lru_cache(maxsize=1)
 def _builtin(name: str, folder: Path, split: data.Split) -> ImageData:
-    """Return the images of a built-in dataset; the last one is kept. Raises Problem."""
+    """Return the images of a built-in dataset. Raises Problem."""
     try:
-        return data.BUILTIN[name](folder=folder, split=split)
+        # Many requests at once would each load the images, up to 140 MB.
+        with _LOADING:
+            return _loaded(name, folder, split)
     except data.DatasetError as error:
         raise Problem(HTTPStatus.CONFLICT, str(error)) from error
+
+
+_LOADING = Lock()
+
+
+@lru_cache(maxsize=1)
+def _loaded(name: str, folder: Path, split: data.Split) -> ImageData:
+    """Load the images of a built-in dataset; the last ones are kept. Raises data.DatasetError."""
+    return data.BUILTIN[name](folder=folder, split=split)
 
 
 def _ready(services: Services, who: Principal, dataset_id: str) -> tables.Dataset:

@@ -1,6 +1,8 @@
 """/v1/datasets and their previews, which need no torch."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +10,16 @@ import pytest
 from PIL import Image
 
 from api.resources.datasets import contents
+from models import data
 from models.data import catalog, digits, fashion_mnist
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    for kept in (contents._preview_png, contents._builtin):
+    for kept in (contents._preview_png, contents._loaded):
         kept.cache_clear()
     yield
-    for kept in (contents._preview_png, contents._builtin):
+    for kept in (contents._preview_png, contents._loaded):
         kept.cache_clear()
 
 
@@ -73,6 +76,21 @@ def test_images_of_a_builtin_dataset_are_shown(client):
     for path, reason in (("digits/images/1797", "1,797 images"), ("ring/images/0", "points")):
         refused = client.get(f"/v1/datasets/{path}.png")
         assert (refused.status_code, reason in refused.json()["detail"]) == (404, True)
+
+
+def test_many_requests_at_once_load_the_images_once(client, monkeypatch):
+    loads = []
+
+    def load(*, folder, split):
+        loads.append(split)
+        time.sleep(0.2)
+        return digits.load(folder=folder, split=split)
+
+    monkeypatch.setitem(data.BUILTIN, "digits", load)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: client.get(f"/v1/datasets/digits/images/{number}.png"), range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert loads == ["train"]
 
 
 def test_an_unknown_dataset_is_not_found(client):
